@@ -1,0 +1,225 @@
+"""`RunConfig`: every setting of a run in one frozen object, validated once, with its two written forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import SerializeAsAny, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from lstm_core.recipes import PRESET_TITLES, InitConfig
+from lstm_core.settings import Settings, explain, setting
+from lstm_core.tasks import TASKS, TaskConfig
+from lstm_core.tasks.recall import Recall
+
+__all__ = ["LIMITS", "InitConfig", "ModelConfig", "RunConfig", "TaskConfig", "TrainingConfig", "explain"]
+
+
+class ModelConfig(Settings):
+    """The network: embedding → recurrent layers → attention → head. The arguments of `nn.LSTM` keep their names."""
+
+    cell: Literal["lstm"] = setting("lstm", "Cell", "The kind of recurrent cell.", choices={"lstm": "LSTM"})
+    hidden_size: int = setting(
+        64, "Hidden size", "Units in each layer: more can remember more and train slower.", essential=True, ge=1, le=512
+    )
+    num_layers: int = setting(1, "Layers", "Recurrent layers stacked on each other.", ge=1, le=4)
+    bidirectional: bool = setting(
+        False, "Both directions", "A second network reads from the end, so the first input is also near.", essential=True
+    )
+    bias: bool = setting(True, "Bias", "Whether the gates have bias terms; without, no forget bias can be set.")
+    batch_first: bool = setting(
+        False, "Batch first", "Layout of the tensors inside; changes the speed a little and the result not at all."
+    )
+    dropout: float = setting(0.0, "Dropout", "Share of values set to 0 between layers while training.", ge=0, lt=1, step=0.05)
+    proj_size: int = setting(
+        0, "Projection", "Width the hidden state is projected to; 0 is off. Leaves the fast kernel.", ge=0, le=511
+    )
+    embedding_size: int = setting(32, "Embedding size", "Numbers that stand for one token.", ge=1, le=512)
+    attention: Literal["none", "dot", "additive"] = setting(
+        "none",
+        "Attention",
+        "Lets the answer look at every time step directly, not only at the last.",
+        choices={"none": "None", "dot": "Dot product", "additive": "Additive (Bahdanau)"},
+    )
+
+
+class TrainingConfig(Settings):
+    """How the weights are learned, and from which seed."""
+
+    optimizer: Literal["sgd", "rmsprop", "adam", "adamw"] = setting(
+        "adam",
+        "Optimizer",
+        "The rule that turns gradients into steps.",
+        choices={"sgd": "SGD", "rmsprop": "RMSprop", "adam": "Adam", "adamw": "AdamW"},
+    )
+    learning_rate: float = setting(0.003, "Learning rate", "Size of each step.", log=True, ge=1e-6, le=10)
+    momentum: float = setting(0.0, "Momentum", "How much of the last step is kept in the next.", ge=0, lt=1, step=0.05)
+    weight_decay: float = setting(0.0, "Weight decay", "Pulls every weight towards 0.", ge=0, le=1, step=0.001)
+    batch_size: int = setting(64, "Batch size", "Sequences averaged in each step.", unit="sequences", ge=1, le=1024)
+    steps: int = setting(600, "Steps", "Updates of the weights in the whole run.", unit="steps", ge=1, le=1_000_000)
+    clip: Literal["none", "norm", "value"] = setting(
+        "none",
+        "Clipping",
+        "Bounds the gradient before each update, so that one explosion cannot destroy the weights.",
+        essential=True,
+        choices={"none": "None", "norm": "By norm", "value": "By value"},
+    )
+    clip_threshold: float = setting(
+        1.0, "Clipping threshold", "The largest norm, or value, a gradient may have.", log=True, ge=1e-6, le=1e6
+    )
+    bptt_length: int | None = setting(
+        None, "BPTT length", "Steps the gradient flows back; empty is all of them.", unit="steps", ge=1, le=10_000
+    )
+    validate_every: int = setting(50, "Validate every", "Steps between two validations.", unit="steps", ge=1, le=100_000)
+    seed: int = setting(1, "Seed", "Decides the data, the first weights and the order of everything.", ge=0, le=2**31 - 1)
+
+
+class RunConfig(Settings):
+    """One run, completely described: the same object on the page, in the link, in Python and in the terminal.
+
+    Raises `pydantic.ValidationError` for unknown, out-of-range and contradictory values;
+    `explain(error)` turns it into sentences.
+    """
+
+    task: SerializeAsAny[TaskConfig] = Recall()
+    model: ModelConfig = ModelConfig()
+    init: InitConfig = InitConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @field_validator("task", mode="wrap")
+    @classmethod
+    def _by_name(cls, value: Any, _handler: Any) -> TaskConfig:
+        if isinstance(value, TaskConfig):
+            return value
+        if not isinstance(value, Mapping):
+            raise PydanticCustomError("contradiction", "task must be a mapping such as {'name': 'recall'}.")
+        name = value.get("name", "recall")
+        if not isinstance(name, str) or name not in TASKS:
+            known = ", ".join(TASKS)
+            raise PydanticCustomError(
+                "contradiction", "task.name is {name}; choose one of {known}.", {"name": repr(name)[:60], "known": known}
+            )
+        return TASKS[name].model_validate(value)
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> RunConfig:
+        reasons = [reason for limit in LIMITS if (reason := limit.broken(self))]
+        if reasons:
+            raise PydanticCustomError("contradiction", "{reasons}", {"reasons": " ".join(reasons)})
+        return self
+
+    @property
+    def title(self) -> str:
+        """What a person calls this run: task, model, initializer."""
+        model = self.model
+        layers = f" × {model.num_layers}" if model.num_layers > 1 else ""
+        extras = [f"{model.cell.upper()} {model.hidden_size}{layers}", PRESET_TITLES[self.init.preset]]
+        if model.bidirectional:
+            extras.insert(1, "both directions")
+        if model.attention != "none":
+            extras.insert(1, f"{model.attention} attention")
+        return " · ".join([self.task.headline, *extras])
+
+    def to_query(self) -> dict[str, str]:
+        """The settings that differ from the defaults, flat, for a link: {"task": "recall", "task.length": "80"}."""
+        usual = dict(_flat(RunConfig(task=TASKS[self.task.name]()).model_dump(mode="json")))
+        query = {path: text for path, text in _flat(self.model_dump(mode="json")) if usual.get(path) != text}
+        return {"task": self.task.name, **query}
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> RunConfig:
+        """Read what `to_query` wrote; raises `pydantic.ValidationError` as the constructor does."""
+        nested: dict[str, Any] = {"task": {"name": query.get("task", "recall")}}
+        for path, text in query.items():
+            if path == "task":
+                continue
+            *groups, name = path.split(".")
+            place = nested
+            for group in groups:
+                place = place.setdefault(group, {})
+                if not isinstance(place, dict):
+                    raise PydanticCustomError("contradiction", "{path} is not a setting.", {"path": path})
+            place[name] = None if text == "" else text
+        return cls.model_validate(nested)
+
+    def replace(self, **values: Any) -> RunConfig:
+        """A copy with dotted names set: `config.replace(**{"training.seed": 2})`; validated like a new one."""
+        nested = self.model_dump()
+        for path, value in values.items():
+            *groups, name = path.split(".")
+            place = nested
+            for group in groups:
+                place = place[group]
+            place[name] = value
+        return RunConfig.model_validate(nested)
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every leaf of nested settings as (dotted name, text)."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A bound that depends on other settings: `field` may not go beyond `largest(config)`.
+
+    The validator refuses what breaks it; the page reads the same rule and does not offer it.
+    """
+
+    field: str
+    largest: Callable[[RunConfig], Any]
+    reason: str
+    remedy: str
+    neutral: Any = 0
+
+    def broken(self, config: RunConfig) -> str | None:
+        """Why the value of `field` cannot stand, or None where it can."""
+        group, name = self.field.split(".")
+        value, largest = getattr(getattr(config, group), name), self.largest(config)
+        if value == self.neutral or largest is None or (largest is not False and value <= largest):
+            return None
+        return f"{self.field} is {value}, but {self.reason.format(largest=largest)}; {self.remedy.format(largest=largest)}."
+
+
+# `largest` gives None for "no further bound", False for "only the neutral value".
+LIMITS: tuple[Limit, ...] = (
+    Limit(
+        "model.dropout",
+        lambda c: None if c.model.num_layers > 1 else False,
+        "dropout acts between layers and there is only one",
+        "set it to 0 or use two layers",
+    ),
+    Limit(
+        "model.proj_size",
+        lambda c: c.model.hidden_size - 1,
+        "the projection must be smaller than hidden_size",
+        "choose at most {largest}",
+    ),
+    Limit(
+        "training.bptt_length",
+        lambda c: c.task.time_steps,
+        "a sequence of this task has {largest} steps",
+        "choose at most {largest} or leave it empty",
+        neutral=None,
+    ),
+    Limit(
+        "training.bptt_length",
+        lambda c: False if c.model.bidirectional else None,
+        "the backward direction starts at the end and cannot be cut there",
+        "leave it empty or read in one direction",
+        neutral=None,
+    ),
+    Limit(
+        "training.momentum",
+        lambda c: None if c.training.optimizer in ("sgd", "rmsprop") else False,
+        "Adam has a momentum of its own",
+        "set it to 0 or choose SGD",
+        neutral=0.0,
+    ),
+)

@@ -1,0 +1,67 @@
+"""What every group of settings has in common: frozen, strict, declared once, explained in words.
+
+A setting is one line, made with `setting`: its default, its label, one sentence on its effect, its
+bounds. Validation, the widgets of the page, the options of the terminal and the link all read that line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class Settings(BaseModel):
+    """A frozen group of settings; unknown names and values out of bounds are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+def setting(
+    default: Any,
+    label: str,
+    help: str,
+    *,
+    unit: str = "",
+    log: bool = False,
+    step: float | None = None,
+    essential: bool = False,
+    choices: Mapping[Any, str] | None = None,
+    **bounds: Any,
+) -> Any:
+    """Declare one setting.
+
+    `label` names it on the page, `help` states its effect in one sentence; `unit` is written behind its
+    value; `log` asks for a slider in decades, `step` for that spacing; an `essential` setting stands at
+    the top of the page; `choices` gives each allowed value the words a person reads. `bounds` are those of
+    `pydantic.Field` (ge, gt, le, lt).
+    """
+    extra: dict[str, Any] = {"label": label}
+    optional = {"unit": unit, "log": log, "step": step, "essential": essential}
+    extra |= {name: value for name, value in optional.items() if value}
+    if choices is not None:
+        extra["choices"] = dict(choices)
+    return Field(default, description=help, json_schema_extra=extra, **bounds)
+
+
+def explain(error: ValidationError) -> list[str]:
+    """Turn a validation error into sentences that name the field, its value and what would be right."""
+    return [_sentence(detail) for detail in error.errors(include_url=False)]
+
+
+def _sentence(detail: Any) -> str:
+    field = ".".join(str(part) for part in detail["loc"])
+    kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
+    if kind == "contradiction":
+        return str(detail["msg"])
+    if kind == "extra_forbidden":
+        return f"{field} is not a setting; remove it or check its spelling."
+    shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "…"
+    bounds = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    for bound, words in bounds.items():
+        if bound in context:
+            return f"{field} is {shown}; choose a value of {words} {context[bound]}."
+    if "expected" in context:
+        return f"{field} is {shown}; choose one of {context['expected']}."
+    return f"{field} is {shown}: {str(detail['msg'])[0].lower()}{str(detail['msg'])[1:]}."
