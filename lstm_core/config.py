@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -154,6 +154,21 @@ class RunConfig(Settings):
                 place = place[group]
             place[name] = value
         return RunConfig.model_validate(nested)
+
+
+@dataclass(frozen=True)
+class Override:
+    """A setting changed while the run went on: `value` holds from `step` on."""
+
+    step: int
+    field: Literal["learning_rate", "clip", "clip_threshold"]
+    value: float | str
+
+
+def with_overrides(training: TrainingConfig, overrides: Iterable[Override], step: int) -> TrainingConfig:
+    """The settings that hold at `step`; the latest change of a field counts."""
+    changes = {o.field: o.value for o in sorted(overrides, key=lambda o: o.step) if o.step <= step}
+    return TrainingConfig.model_validate(training.model_dump() | changes) if changes else training
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

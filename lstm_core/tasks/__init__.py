@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from lstm_core.tasks.base import TaskConfig
 
 
-def _discover() -> dict[str, type[TaskConfig]]:
-    for module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
-        importlib.import_module(f"{__name__}.{module}")
-    return {task.model_fields["name"].default: task for task in TaskConfig.__subclasses__()}
+def _discover(base: type[TaskConfig]) -> Iterator[tuple[str, type[TaskConfig]]]:
+    for task in base.__subclasses__():
+        yield from _discover(task)
+        if not inspect.isabstract(task):
+            yield task.model_fields["name"].default, task
 
 
-TASKS: Mapping[str, type[TaskConfig]] = MappingProxyType(_discover())
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+TASKS: Mapping[str, type[TaskConfig]] = MappingProxyType(dict(_discover(TaskConfig)))
 
 __all__ = ["TASKS", "TaskConfig"]

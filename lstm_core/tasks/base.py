@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -71,12 +71,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Forecast:
-    """A stretch of a series in its own unit: the truth and the forecast that repeats the last value."""
+    """A series in its own unit: what the model reads, the truth, and the forecast that repeats the last value."""
 
+    inputs: Array  # (N, T, I), one window for each value of the truth, in the order of time
     truth: list[float]
     persistence: list[float]
     unit: str
-    labels: list[str] = field(default_factory=list)
+    labels: list[str]
+    split: int  # where validation begins
 
 
 @dataclass(frozen=True)
@@ -140,14 +142,19 @@ class TaskConfig(Settings, ABC):
         """Metrics on a whole validation or test part; a task may add what only a whole part can tell."""
         return self.metrics(prediction, batch.targets)
 
+    @property
+    def answers(self) -> list[str] | None:
+        """The names of the classes, in order, where the answer is one of a few."""
+        return [self.answer(row) for row in np.eye(self.spec.outputs)] if self.spec.loss == "cross_entropy" else None
+
     def answer(self, prediction: Array) -> str:
         """One prediction (K,) in a person's words."""
         return str(int(prediction.argmax()))
 
-    def forecast(self, batch: Batch) -> Forecast | None:
+    def forecast(self, data: TaskData) -> Forecast | None:
         """Where the targets are a series: the truth to draw and the persistence baseline."""
         return None
 
-    def in_unit(self, prediction: Array) -> Array:
-        """Predictions (B, K) in the unit of `forecast`."""
-        return prediction
+    def in_unit(self, scaled: Array) -> Array:
+        """Predictions in the unit of `forecast`."""
+        return scaled

@@ -1,0 +1,77 @@
+"""Handwritten digits, read like a text: real scans, one row of pixels (or one pixel) at each time step."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from lstm_core.settings import setting
+from lstm_core.tasks.base import Array, Batch, Examples, Sample, Spec, TaskConfig, TaskData
+
+SIDE, CLASSES = 8, 10
+
+
+class Digits(TaskConfig):
+    """The 1,797 scans of 8 × 8 pixels that scikit-learn brings (Alpaydin & Kaynak, 1998), values scaled to [0, 1].
+
+    60 % train, 20 % validation, 20 % test, shuffled and stratified by class; the split is the same for
+    every seed, so that curves of different seeds can be compared. Chance: accuracy 1/10, cross-entropy log 10.
+    """
+
+    title: ClassVar[str] = "Handwritten digits"
+    summary: ClassVar[str] = "Real scans, read one row of pixels after the other; which digit is it?"
+    metric: ClassVar[str] = "accuracy"
+
+    name: Literal["digits"] = "digits"
+    reading: Literal["rows", "pixels"] = setting(
+        "rows",
+        "Reading",
+        "Rows gives 8 short steps of 8 pixels; pixels gives 64 steps, so that much more must be remembered.",
+        choices={"rows": "Row by row (8 steps)", "pixels": "Pixel by pixel (64 steps)"},
+    )
+
+    @property
+    def time_steps(self) -> int:
+        return SIDE if self.reading == "rows" else SIDE * SIDE
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(outputs=CLASSES, loss="cross_entropy", features=SIDE * SIDE // self.time_steps)
+
+    @property
+    def headline(self) -> str:
+        return f"Digits, {'row by row' if self.reading == 'rows' else 'pixel by pixel'}"
+
+    def data(self, seed: int) -> TaskData:
+        parts = [
+            Batch(images.reshape(len(images), self.time_steps, -1), labels) for images, labels in _split()
+        ]
+        return TaskData(Examples(parts[0]), parts[1], parts[2], {"loss": math.log(CLASSES), "accuracy": 1 / CLASSES})
+
+    def samples(self, batch: Batch) -> list[Sample]:
+        unit = "row" if self.reading == "rows" else "pixel"
+        marks = [f"{unit} {step + 1}" for step in range(self.time_steps)]
+        return [
+            Sample(f"A {label}", marks, str(label), values=image.round(3).tolist())
+            for image, label in zip(batch.inputs, batch.targets, strict=True)
+        ]
+
+
+@lru_cache(maxsize=1)
+def _split() -> list[tuple[Array, Array]]:
+    """(images (N, 64) float32, labels (N,) int64) of train, validation and test."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    scans = load_digits()
+    images, labels = (scans.data / 16).astype(np.float32), scans.target.astype(np.int64)
+    train, rest, train_labels, rest_labels = train_test_split(
+        images, labels, train_size=0.6, stratify=labels, random_state=0
+    )
+    validation, test, validation_labels, test_labels = train_test_split(
+        rest, rest_labels, train_size=0.5, stratify=rest_labels, random_state=0
+    )
+    return [(train, train_labels), (validation, validation_labels), (test, test_labels)]
