@@ -1,0 +1,36 @@
+# The commands a person runs are the commands CI runs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check bench clean
+
+run: .venv/.installed  ## install what is missing, then serve the page
+	@$(BIN)/lstm-lab $(ARGS)
+
+test: .venv/.dev  ## every test, the ones in a real browser included
+	$(BIN)/python -m tests.chromium
+	$(BIN)/python -m pytest tests $(ARGS)
+
+check: .venv/.dev  ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/.dev  ## the measurements behind the claims, as ratios in one run
+	$(BIN)/python -m tests.chromium
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/output
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "LSTM Lab needs Python 3.11 or newer; set PYTHON=… to one.")'
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch .venv/.installed $@

@@ -1,0 +1,85 @@
+"""The training of a run: one visible loop, deterministic from the seed, resumable bit for bit."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from lstm_core.config import Override, RunConfig, with_overrides
+from lstm_core.snapshots import Snapshot
+from lstm_core.state import TrainState, as_tensors
+
+__all__ = ["NonFinite", "Snapshot", "Step", "TrainState", "train"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Everything measured with the weights after `step` updates, on batch number `step`; 0 is before the first."""
+
+    step: int
+    scalars: Mapping[str, float]
+
+
+class NonFinite(ArithmeticError):
+    """The loss or a gradient is no longer a number. The weights of the state are still the last good ones."""
+
+    def __init__(self, step: int, scalars: Mapping[str, float]) -> None:
+        self.step = step
+        self.where, self.value = next((name, value) for name, value in scalars.items() if not math.isfinite(value))
+        what = self.where.replace("grad_norm/", "the gradient of ").replace("loss/train", "the loss")
+        super().__init__(f"At step {step} {what} became {self.value}.")
+
+
+def train(
+    config: RunConfig,
+    state: TrainState | None = None,
+    *,
+    until: int | None = None,
+    overrides: Sequence[Override] = (),
+    snapshot_seconds: float = 0.25,
+) -> Iterator[Step | Snapshot]:
+    """Train, and tell what happens: a `Step` for each of the steps 0 … config.training.steps, `Snapshot`s when due.
+
+    `state` goes on where an earlier call stopped; `until` stops after that step. A snapshot is due at step 0, at
+    the last step and every `snapshot_seconds` of wall clock; taking it changes nothing in the run. When `Step` k
+    arrives, update k has been applied and `state` is an exact checkpoint: from it the rest follows bit for bit.
+    Raises `NonFinite` before a loss or gradient that is not a number can reach the weights.
+    """
+    state = state or TrainState(config)
+    model, gradients = state.model, state.gradients
+    final = config.training.steps
+    last = final if until is None else min(until, final)
+    next_snapshot = -math.inf if state.step == 0 else time.monotonic() + snapshot_seconds
+    settings = state.use(with_overrides(config.training, overrides, state.step))
+
+    while state.step <= last:
+        step = state.step
+        if any(override.step == step for override in overrides):
+            settings = state.use(with_overrides(config.training, overrides, step))
+
+        inputs, targets, lengths = as_tensors(state.data.train.batch(step, settings.batch_size, settings.seed))
+        gradients.zero()
+        with state.dropout():
+            prediction = model(inputs, lengths, settings.bptt_length).prediction
+        loss = state.loss(prediction, targets)
+        loss.backward()
+
+        scalars = {"loss/train": loss.item(), **state.metrics(prediction, targets), **gradients.norms()}
+        if not math.isfinite(scalars["loss/train"] + scalars["grad_norm/total"]):
+            raise NonFinite(step, scalars)
+        scalars["grad_norm/clipped"] = gradients.clip(
+            settings.clip, settings.clip_threshold, scalars["grad_norm/total"]
+        )
+        scalars["learning_rate"] = settings.learning_rate
+        if step % settings.validate_every == 0 or step == final:
+            scalars |= state.validate()
+
+        if step == last or time.monotonic() >= next_snapshot:
+            yield state.probe.snapshot(step)
+            next_snapshot = time.monotonic() + snapshot_seconds
+        if step < final:
+            state.optimizer.step()
+        state.step += 1
+        yield Step(step, scalars)
