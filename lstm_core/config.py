@@ -67,7 +67,13 @@ class TrainingConfig(Settings):
         choices={"none": "None", "norm": "By norm", "value": "By value"},
     )
     clip_threshold: float = setting(
-        1.0, "Clipping threshold", "The largest norm, or value, a gradient may have.", log=True, ge=1e-6, le=1e6
+        1.0,
+        "Clipping threshold",
+        "The largest norm, or value, a gradient may have.",
+        beside="clip",
+        log=True,
+        ge=1e-6,
+        le=1e6,
     )
     bptt_length: int | None = setting(
         None, "BPTT length", "Steps the gradient flows back; empty is all of them.", unit="steps", ge=1, le=10_000

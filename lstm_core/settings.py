@@ -27,6 +27,7 @@ def setting(
     log: bool = False,
     step: float | None = None,
     essential: bool = False,
+    beside: str = "",
     choices: Mapping[Any, str] | None = None,
     **bounds: Any,
 ) -> Any:
@@ -34,11 +35,12 @@ def setting(
 
     `label` names it on the page, `help` states its effect in one sentence; `unit` is written behind its
     value; `log` asks for a slider in decades, `step` for that spacing; an `essential` setting stands at
-    the top of the page; `choices` gives each allowed value the words a person reads. `bounds` are those of
+    the top of the page; one `beside` another setting of its group is asked for right under that one, and only
+    while that one is not off; `choices` gives each allowed value the words a person reads. `bounds` are those of
     `pydantic.Field` (ge, gt, le, lt).
     """
     extra: dict[str, Any] = {"label": label}
-    optional = {"unit": unit, "log": log, "step": step, "essential": essential}
+    optional = {"unit": unit, "log": log, "step": step, "essential": essential, "beside": beside}
     extra |= {name: value for name, value in optional.items() if value}
     if choices is not None:
         extra["choices"] = dict(choices)
