@@ -26,13 +26,18 @@ class ModelConfig(Settings):
     )
     num_layers: int = setting(1, "Layers", "Recurrent layers stacked on each other.", ge=1, le=4)
     bidirectional: bool = setting(
-        False, "Both directions", "A second network reads from the end, so the first input is also near.", essential=True
+        False,
+        "Both directions",
+        "A second network reads from the end, so the first input is also near.",
+        essential=True,
     )
     bias: bool = setting(True, "Bias", "Whether the gates have bias terms; without, no forget bias can be set.")
     batch_first: bool = setting(
         False, "Batch first", "Layout of the tensors inside; changes the speed a little and the result not at all."
     )
-    dropout: float = setting(0.0, "Dropout", "Share of values set to 0 between layers while training.", ge=0, lt=1, step=0.05)
+    dropout: float = setting(
+        0.0, "Dropout", "Share of values set to 0 between layers while training.", ge=0, lt=1, step=0.05
+    )
     proj_size: int = setting(
         0, "Projection", "Width the hidden state is projected to; 0 is off. Leaves the fast kernel.", ge=0, le=511
     )
@@ -78,8 +83,12 @@ class TrainingConfig(Settings):
     bptt_length: int | None = setting(
         None, "BPTT length", "Steps the gradient flows back; empty is all of them.", unit="steps", ge=1, le=10_000
     )
-    validate_every: int = setting(50, "Validate every", "Steps between two validations.", unit="steps", ge=1, le=100_000)
-    seed: int = setting(1, "Seed", "Decides the data, the first weights and the order of everything.", ge=0, le=2**31 - 1)
+    validate_every: int = setting(
+        50, "Validate every", "Steps between two validations.", unit="steps", ge=1, le=100_000
+    )
+    seed: int = setting(
+        1, "Seed", "Decides the data, the first weights and the order of everything.", ge=0, le=2**31 - 1
+    )
 
 
 class RunConfig(Settings):
@@ -105,7 +114,9 @@ class RunConfig(Settings):
         if not isinstance(name, str) or name not in TASKS:
             known = ", ".join(TASKS)
             raise PydanticCustomError(
-                "contradiction", "task.name is {name}; choose one of {known}.", {"name": repr(name)[:60], "known": known}
+                "contradiction",
+                "task.name is {name}; choose one of {known}.",
+                {"name": repr(name)[:60], "known": known},
             )
         return TASKS[name].model_validate(value)
 
@@ -139,26 +150,15 @@ class RunConfig(Settings):
         """Read what `to_query` wrote; raises `pydantic.ValidationError` as the constructor does."""
         nested: dict[str, Any] = {"task": {"name": query.get("task", "recall")}}
         for path, text in query.items():
-            if path == "task":
-                continue
-            *groups, name = path.split(".")
-            place = nested
-            for group in groups:
-                place = place.setdefault(group, {})
-                if not isinstance(place, dict):
-                    raise PydanticCustomError("contradiction", "{path} is not a setting.", {"path": path})
-            place[name] = None if text == "" else text
+            if path != "task":
+                _put(nested, path, None if text == "" else text)
         return cls.model_validate(nested)
 
     def replace(self, **values: Any) -> RunConfig:
         """A copy with dotted names set: `config.replace(**{"training.seed": 2})`; validated like a new one."""
         nested = self.model_dump()
         for path, value in values.items():
-            *groups, name = path.split(".")
-            place = nested
-            for group in groups:
-                place = place[group]
-            place[name] = value
+            _put(nested, path, value)
         return RunConfig.model_validate(nested)
 
 
@@ -175,6 +175,19 @@ def with_overrides(training: TrainingConfig, overrides: Iterable[Override], step
     """The settings that hold at `step`; the latest change of a field counts."""
     changes = {o.field: o.value for o in sorted(overrides, key=lambda o: o.step) if o.step <= step}
     return TrainingConfig.model_validate(training.model_dump() | changes) if changes else training
+
+
+def _put(nested: dict[str, Any], path: str, value: Any) -> None:
+    """Set a dotted name; where a value already stands in its way, the whole name stays as one, to be refused."""
+    *groups, name = path.split(".")
+    place = nested
+    for group in groups:
+        inner = place.setdefault(group, {})
+        if not isinstance(inner, dict):
+            nested[path] = value
+            return
+        place = inner
+    place[name] = value
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -144,9 +144,7 @@ class BiasChrono(Settings):
     )
 
 
-BiasRecipe = Annotated[
-    BiasPyTorch | BiasZeros | BiasConstant | BiasForget | BiasChrono, Discriminator("scheme")
-]
+BiasRecipe = Annotated[BiasPyTorch | BiasZeros | BiasConstant | BiasForget | BiasChrono, Discriminator("scheme")]
 
 
 class Parts(Settings):

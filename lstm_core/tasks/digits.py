@@ -46,9 +46,7 @@ class Digits(TaskConfig):
         return f"Digits, {'row by row' if self.reading == 'rows' else 'pixel by pixel'}"
 
     def data(self, seed: int) -> TaskData:
-        parts = [
-            Batch(images.reshape(len(images), self.time_steps, -1), labels) for images, labels in _split()
-        ]
+        parts = [Batch(images.reshape(len(images), self.time_steps, -1), labels) for images, labels in _split()]
         return TaskData(Examples(parts[0]), parts[1], parts[2], {"loss": math.log(CLASSES), "accuracy": 1 / CLASSES})
 
     def samples(self, batch: Batch) -> list[Sample]:

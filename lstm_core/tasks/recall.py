@@ -25,7 +25,9 @@ class Recall(TaskConfig):
     metric: ClassVar[str] = "accuracy"
 
     name: Literal["recall"] = "recall"
-    length: int = setting(40, "Length", "How many tokens a sequence has; the first decides.", unit="steps", ge=2, le=500)
+    length: int = setting(
+        40, "Length", "How many tokens a sequence has; the first decides.", unit="steps", ge=2, le=500
+    )
     vocabulary: int = setting(10, "Noise tokens", "How many different tokens the noise is drawn from.", ge=1, le=1000)
 
     @property

@@ -75,7 +75,10 @@ class SeriesConfig(TaskConfig):
         """Training and validation in the order of time; the test part stays unseen."""
         assert isinstance(data.train, Examples)
         train, validation = data.train.examples, data.validation
-        inputs, targets = np.concatenate([train.inputs, validation.inputs]), np.concatenate([train.targets, validation.targets])
+        inputs, targets = (
+            np.concatenate([train.inputs, validation.inputs]),
+            np.concatenate([train.targets, validation.targets]),
+        )
         labels = self.series()[1][self.length :][: len(inputs)]
         truth, persistence = self.in_unit(targets)[:, 0], self.in_unit(inputs)[:, -1, 0]
         return Forecast(inputs, truth.tolist(), persistence.tolist(), self.metric_unit, labels, split=len(train))
