@@ -1,0 +1,111 @@
+"""The frames of a run in the database: written in small pieces, merged as they age, thinned where they would pile up.
+
+Merging keeps the number of a piece's last frame. A viewer that has seen everything up to some number therefore
+gets nothing twice, unless it lags so far behind that its place was merged over: then the merged frame begins
+with steps that it has, and it skips those. Steps only ever grow within one revision of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from lstm_core.runs import telemetry
+from lstm_core.runs.schema import frames
+
+SNAPSHOTS = 200  # kept per run
+SNAPSHOT_BYTES = 32 * 2**20  # kept per run
+FAN_IN = 32  # so many frames of one tier become one of the next
+TIERS = 2
+OVERVIEW = 16  # rows of a frame ÷ rows of its overview
+PICTURES = ("snapshot", "sample")
+
+
+def write(connection: sa.Connection, run_id: str, encoded: Sequence[bytes]) -> int:
+    """Store encoded frames; returns the number of the last one. New snapshots push out some of the older ones."""
+    rows: list[dict[str, Any]] = []
+    for data in encoded:
+        kind, seq, first, last, sample = telemetry.heading(data)
+        rows.append(
+            {"run_id": run_id, "seq": seq, "kind": kind, "sample": sample, "first": first, "last": last}
+            | {"tier": 0, "size": len(data), "overview": None, "data": data}
+        )
+    connection.execute(sa.insert(frames), rows)
+    pictures = [row for row in rows if row["kind"] in PICTURES]
+    if pictures:
+        newest = max(row["last"] for row in pictures)
+        _thin(connection, run_id, sum(row["size"] for row in pictures if row["last"] == newest))
+    return int(max(row["seq"] for row in rows))
+
+
+def _thin(connection: sa.Connection, run_id: str, size: int) -> None:
+    steps = snapshot_steps(connection, run_id)
+    kept = telemetry.thinned(steps, max(2, min(SNAPSHOTS, SNAPSHOT_BYTES // size)))
+    dropped = sorted(set(steps) - set(kept))
+    if dropped:
+        connection.execute(
+            sa.delete(frames).where(frames.c.run_id == run_id, frames.c.kind.in_(PICTURES), frames.c.last.in_(dropped))
+        )
+
+
+def snapshot_steps(connection: sa.Connection, run_id: str) -> list[int]:
+    """The steps of which there is a snapshot, ascending."""
+    query = sa.select(frames.c.last).where(frames.c.run_id == run_id, frames.c.kind == "snapshot")
+    return [int(step) for step in connection.scalars(query.order_by(frames.c.last))]
+
+
+def compact(connection: sa.Connection, run_id: str) -> None:
+    """Merge small scalars frames into larger ones. The newest of each tier are left as viewers are reading them."""
+    for tier in range(TIERS):
+        of_tier = (frames.c.run_id == run_id) & (frames.c.kind == "scalars") & (frames.c.tier == tier)
+        oldest = sa.select(frames.c.seq).where(of_tier).order_by(frames.c.last).limit(2 * FAN_IN)
+        while len(seqs := connection.scalars(oldest).all()) == 2 * FAN_IN:
+            _merge(connection, run_id, seqs[:FAN_IN], tier + 1)
+
+
+def _merge(connection: sa.Connection, run_id: str, seqs: Sequence[int], tier: int) -> None:
+    chosen = (frames.c.run_id == run_id) & frames.c.seq.in_(seqs)
+    parts = [telemetry.decode(data) for data in connection.scalars(sa.select(frames.c.data).where(chosen))]
+    columns = telemetry.merge(parts)
+    first, last = int(columns["step"][0]), int(columns["step"][-1])
+    data = telemetry.encode("scalars", columns, max(seqs), first, last)
+    overview = None
+    if tier == TIERS:
+        fewer = telemetry.thin(columns, len(columns["step"]) // OVERVIEW)
+        overview = telemetry.encode("scalars", fewer, max(seqs), first, last)
+    connection.execute(sa.delete(frames).where(chosen, frames.c.seq != max(seqs)))
+    connection.execute(
+        sa.update(frames)
+        .where(frames.c.run_id == run_id, frames.c.seq == max(seqs))
+        .values(first=first, last=last, tier=tier, size=len(data), overview=overview, data=data)
+    )
+
+
+def cut(connection: sa.Connection, run_id: str, step: int) -> None:
+    """Take back everything recorded at `step` or later; a frame that begins before it keeps its beginning."""
+    connection.execute(sa.delete(frames).where(frames.c.run_id == run_id, frames.c.first >= step))
+    straddling = (frames.c.run_id == run_id) & (frames.c.last >= step)
+    for data in connection.scalars(sa.select(frames.c.data).where(straddling)).all():
+        frame = telemetry.decode(data)
+        columns = telemetry.take(frame.arrays, frame.arrays["step"] < step)
+        last = int(columns["step"][-1])
+        shorter = telemetry.encode("scalars", columns, frame.seq, frame.first, last)
+        connection.execute(
+            sa.update(frames)
+            .where(frames.c.run_id == run_id, frames.c.seq == frame.seq)
+            .values(last=last, size=len(shorter), overview=None, data=shorter)
+        )
+
+
+def scalars(connection: sa.Connection, run_id: str, overview: bool = False) -> telemetry.Frame:
+    """All scalars of a run as one frame; with `overview` in fewer rows where a frame has an overview."""
+    column: sa.ColumnElement[Any] = sa.func.coalesce(frames.c.overview, frames.c.data) if overview else frames.c.data
+    query = sa.select(column).where(frames.c.run_id == run_id, frames.c.kind == "scalars")
+    parts = [telemetry.decode(data) for data in connection.scalars(query.order_by(frames.c.seq))]
+    columns = telemetry.merge(parts)
+    steps = columns["step"]
+    seq = max((part.seq for part in parts), default=-1)
+    first, last = (int(steps[0]), int(steps[-1])) if len(steps) else (-1, -1)
+    return telemetry.Frame("scalars", seq, first, last, None, columns)

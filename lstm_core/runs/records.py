@@ -1,0 +1,112 @@
+"""What the store hands out: a run, a lease on it, the wishes for it; and how it says no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lstm_core.config import Override
+
+Status = Literal["queued", "running", "paused", "finished", "stopped", "failed", "interrupted"]
+Desired = Literal["running", "paused", "stopped"]
+
+
+class StoreError(Exception):
+    """The store cannot be used; the message says why and what to do."""
+
+
+class RunNotFound(StoreError):  # noqa: N818
+    """There is no run of this id."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"There is no run {run_id!r}: it was deleted, or the link is for another run store.")
+
+
+class LeaseLost(StoreError):  # noqa: N818
+    """Someone else works on this run now, or it was deleted: nothing may be written any more."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"Run {run_id!r} was taken over or deleted; this worker lets go of it.")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The state row of a run. Times are seconds since 1970, `train_seconds` seconds of work, `speed` steps/s."""
+
+    id: str
+    name: str | None
+    created: float
+    config: dict[str, Any]
+    about: dict[str, Any] | None
+    status: Status
+    desired: Desired
+    target: int | None  # pause again when this step is recorded
+    step: int  # the last step recorded, −1 for none
+    steps: int
+    error: dict[str, Any] | None  # {"what", "why", "remedy", "step"}
+    revision: int  # counts how often recorded telemetry was taken back
+    seq: int  # number of the last frame
+    state_version: int  # counts changes of this row that a page shows
+    train_seconds: float
+    started: float | None
+    finished: float | None
+    speed: float
+    attempts: int  # slices begun since the last progress
+    lease_holder: str | None
+    lease_until: float | None
+    last_ran: float
+    parent: str | None
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until the last step at the present speed; None where that cannot be told."""
+        return max(self.steps - self.step, 0) / self.speed if self.speed > 0 else None
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write to a run, with what its holder must know. `fence` grows with every holder."""
+
+    run_id: str
+    fence: int
+    holder: str
+    seconds: float
+    config: dict[str, Any]
+    described: bool
+    step: int
+    seq: int
+    attempts: int
+    train_seconds: float
+
+
+@dataclass(frozen=True)
+class Request:
+    """A change of a setting that someone asked for and no worker has put into effect yet."""
+
+    id: int
+    field: str
+    value: float | str
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What people want of a run at this moment."""
+
+    desired: Desired
+    target: int | None
+    requests: tuple[Request, ...]
+    others_waiting: bool
+
+
+__all__ = [
+    "Desired",
+    "Lease",
+    "LeaseLost",
+    "Override",
+    "Request",
+    "Run",
+    "RunNotFound",
+    "Status",
+    "StoreError",
+    "Wishes",
+]
