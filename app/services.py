@@ -1,0 +1,95 @@
+"""The run store and the engine of this process: made when first asked for, shared by every page and route."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from lstm_core.config import RunConfig
+from lstm_core.runs.records import RunNotFound
+from lstm_core.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from lstm_core.runs.engine import Engine
+
+EXAMPLE = "Example: recall with chrono"
+EXAMPLE_SETTINGS = {"init": {"preset": "chrono"}, "training": {"steps": 300}}
+
+_log = logging.getLogger("lstm-lab")
+_lock = threading.RLock()
+_store: RunStore | None = None
+_engine: Engine | None = None
+_example: str | None = None
+
+
+def store() -> RunStore:
+    """The store of this process; raises StoreError, with what to do, where it cannot be opened."""
+    global _store
+    with _lock:
+        if _store is None:
+            _store = RunStore()
+        return _store
+
+
+def engine() -> Engine:
+    """The engine of this process, not necessarily started. LSTM_LAB_WORKERS says how many processes train."""
+    global _engine
+    with _lock:
+        if _engine is None:
+            from lstm_core.runs.engine import Engine
+
+            workers = os.environ.get("LSTM_LAB_WORKERS")
+            _engine = Engine(store(), workers=int(workers) if workers else None)
+        return _engine
+
+
+def engine_ready() -> bool:
+    """Whether runs can be worked on at once; never waits and never makes an engine."""
+    return _engine is not None and _engine.ready
+
+
+def ensure_example() -> str | None:
+    """On an empty store, begin the run that a first visitor finds on the page; returns its id."""
+    global _example
+    with _lock:
+        if not store().list(limit=1):
+            _example = store().create(RunConfig.model_validate(EXAMPLE_SETTINGS))
+            store().rename(_example, EXAMPLE)
+        return example_run_id()
+
+
+def example_run_id() -> str | None:
+    """The run to show to someone who asked for none: the example, else the newest with something to see."""
+    with _lock:
+        if _example is not None:
+            try:
+                return store().get(_example).id
+            except RunNotFound:
+                pass
+        runs = store().list()
+        named = [run.id for run in runs if run.name == EXAMPLE]
+        begun = [run.id for run in runs if run.step >= 0]
+        return next(iter(named + begun), None)
+
+
+def start() -> None:
+    """Open the store, begin the example if there is nothing else, start the workers. Blocks for seconds."""
+    try:
+        ensure_example()
+        engine().start()
+    except Exception as error:
+        # The page opens all the same and says that nothing trains; the reason belongs to whoever started it.
+        _log.error("The training processes could not be started: %s", error)
+
+
+def close() -> None:
+    """Stop the workers and let go of the store; both are made again when next asked for."""
+    global _engine, _store, _example
+    with _lock:
+        old_engine, old_store, _engine, _store, _example = _engine, _store, None, None, None
+    if old_engine is not None:
+        old_engine.close()
+    if old_store is not None:
+        old_store.close()

@@ -1,0 +1,297 @@
+"""The routes below `/lab`: the live stream of a run, its polled fallback, kept snapshots, files for the browser.
+
+A viewer opens `/lab/stream` and sends `{"watch": run, "sample": 0, "after": -1, "revision": -1}`, later perhaps
+`{"sample": 2}` or another `watch`. It receives, as text, `state` (whenever something of it changed), `reset` (begin
+again: what a history frame and the newest pictures follow) and `missing`; as bytes, telemetry frames exactly as the
+worker wrote them. Scalars come complete and in order, pictures only the newest. `after` and `revision` of the last
+frame that it had let a viewer who comes back go on where it was.
+
+The fallback, `/lab/runs/{id}/poll?after=&revision=&sample=`, answers with the same content at once, as parts with a
+length of four bytes, big-endian, before each: first the state with `reset` (an object or null) in it, then frames.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+import struct
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from streamlit import config as options
+
+from app.hub import KEEP, POINTS, Hub, Topic, describe, newest
+from app.static import serve_static
+from lstm_core.runs.records import RunNotFound, StoreError
+from lstm_core.runs.telemetry import heading
+
+__all__ = ["Hub", "routes"]
+
+LONGEST = 2000  # characters of a message from a viewer
+RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SAMPLES = 64
+GREATEST = 2**31 - 1
+
+_log = logging.getLogger("lstm-lab")
+
+
+class Ask(BaseModel):
+    """What a viewer may say."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    watch: str | None = Field(None, pattern=f"^{RUN_ID.pattern}$")
+    sample: int | None = Field(None, ge=0, lt=SAMPLES)
+    after: int = Field(-1, ge=-1)
+    revision: int = Field(-1, ge=-1)
+
+
+class Viewer:
+    """One connection: what it watches and how far it has got."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.wake = asyncio.Event()
+        self.asked: list[Ask] = []
+        self.topic: Topic | None = None
+        self.sample = 0
+
+    def ask(self, ask: Ask) -> None:
+        """Take a wish; it is followed when the connection is free to send."""
+        if ask.watch is not None:
+            self.asked.clear()
+        del self.asked[1:]  # of a flood of wishes only the last counts
+        self.asked.append(ask)
+        self.wake.set()
+
+    def leave(self) -> None:
+        if self.topic is not None:
+            self.hub.leave(self.topic, self.wake)
+            self.topic = None
+
+    def _follow(self, ask: Ask) -> None:
+        if ask.sample is not None:
+            self.sample = ask.sample
+        if ask.watch is not None:
+            self.leave()
+            self.place, self.revision, self.returning = ask.after, ask.revision, ask.after >= 0
+            self.version, self.missed = -1, ""
+            self.snapshot_seen = self.sample_seen = ask.after
+            self.topic = self.hub.join(ask.watch, self.wake, self.sample)
+        elif self.topic is not None:
+            self.topic.watchers[self.wake] = self.sample
+            self.sample_seen = -1
+
+    async def due(self) -> list[str | bytes]:
+        """Everything to send now. Pictures never overtake the scalars that were written before them."""
+        while self.asked:
+            self._follow(self.asked.pop(0))
+        topic = self.topic
+        if topic is None:
+            return []
+        if topic.missing is not None:
+            told, self.missed = self.missed, topic.missing
+            return [] if told == self.missed else [json.dumps({"type": "missing", "message": self.missed})]
+        if topic.pulse is None:
+            return []
+        reset: list[str | bytes] = []
+        if self._lost(topic):
+            revision, place, history = await self.hub.history(topic)
+            self.revision, self.place, self.snapshot_seen, self.sample_seen = revision, place, -1, -1
+            reset = [json.dumps(_reset(revision, topic.about)), history]
+        await self.hub.picture(topic, self.sample)
+        if self.revision != topic.revision or topic.missing is not None:  # meanwhile; what was read is of no use
+            self.wake.set()
+            return []
+        # From here to the end nothing waits, so all of it is of one moment.
+        self.returning = False
+        messages: list[str | bytes] = [] if self.version == topic.version else [topic.text]
+        self.version = topic.version
+        messages += reset
+        frames = topic.after(self.place)
+        messages += [frame for _, frame in frames]
+        self.place = frames[-1][0] if frames else self.place
+        messages += newest([topic.snapshot], self.snapshot_seen)
+        messages += newest([topic.samples.get(self.sample)], self.sample_seen)
+        if topic.snapshot is not None:
+            self.snapshot_seen = topic.snapshot.seq
+        if (picture := topic.samples.get(self.sample)) is not None:
+            self.sample_seen = picture.seq
+        return messages
+
+    def _lost(self, topic: Topic) -> bool:
+        """Whether the viewer cannot go on from its place: it is new, far behind, or what it had was taken back."""
+        ahead = self.returning and self.place > topic.seq
+        return self.revision != topic.revision or self.place < topic.floor or ahead
+
+
+def _reset(revision: int, about: dict[str, Any] | None) -> dict[str, Any]:
+    return {"type": "reset", "revision": revision, "about": about}
+
+
+def allowed(connection: HTTPConnection) -> bool:
+    """Whether the page that opened this connection is ours: of the same host, or of one that the server names.
+
+    Programs that are no browsers send no Origin and are let in, as Streamlit lets them in.
+    """
+    origin = connection.headers.get("origin")
+    if origin is None or urlsplit(origin).netloc == connection.headers.get("host"):
+        return True
+    return origin.rstrip("/") in {str(known).rstrip("/") for known in options.get_option("server.corsAllowedOrigins")}
+
+
+async def watch(hub: Hub, socket: WebSocket) -> None:
+    """`/lab/stream`: one viewer, from its first message to its end."""
+    if not allowed(socket):
+        await socket.close(1008)
+        return
+    await socket.accept()
+    viewer, refusal = Viewer(hub), ""
+    sender = asyncio.create_task(_send(socket, viewer), name="viewer")
+    try:
+        while not refusal and (message := await socket.receive())["type"] == "websocket.receive":
+            ask = _understand(message)
+            if isinstance(ask, Ask):
+                viewer.ask(ask)
+            else:
+                refusal = ask
+    finally:
+        viewer.leave()
+        sender.cancel()
+        await asyncio.gather(sender, return_exceptions=True)
+    if refusal:
+        with contextlib.suppress(WebSocketDisconnect):
+            await socket.close(1008, refusal)
+
+
+async def _send(socket: WebSocket, viewer: Viewer) -> None:
+    try:
+        while True:
+            await viewer.wake.wait()
+            viewer.wake.clear()
+            for message in await viewer.due():
+                if isinstance(message, str):
+                    await socket.send_text(message)
+                else:
+                    await socket.send_bytes(message)
+    except WebSocketDisconnect:
+        pass  # the receiving side ends the viewer
+    except StoreError as error:
+        _log.error("A viewer was sent away to come back later: %s", error)
+        await socket.close(1011, "The run store cannot be read at the moment.")
+
+
+def _understand(message: Mapping[str, Any]) -> Ask | str:
+    """A viewer's message, or in one sentence (of at most 123 bytes) why it is refused."""
+    text = message.get("text")
+    if text is None or len(text) > LONGEST:
+        return f"Send one JSON object as text of at most {LONGEST} characters."
+    try:
+        ask = Ask.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}".encode()[:120].decode(errors="ignore")
+    if ask.watch is None and ask.sample is None:
+        return 'Send {"watch": "<run>"} or {"sample": 0}.'
+    return ask
+
+
+def _run_id(request: Request) -> str:
+    run_id = str(request.path_params["id"])
+    if not RUN_ID.fullmatch(run_id):
+        raise RunNotFound(run_id[:64])
+    return run_id
+
+
+def _number(text: str, low: int, high: int) -> int:
+    if not re.fullmatch(r"-?\d{1,18}", text) or not low <= int(text) <= high:
+        raise ValueError(f"{text[:20]!r} is not a whole number from {low} to {high}.")
+    return int(text)
+
+
+async def snapshot(hub: Hub, request: Request) -> Response:
+    """`GET /lab/runs/{id}/snapshot/{step}[/{sample}]`: a kept frame; it never changes."""
+    try:
+        run_id, step = _run_id(request), _number(request.path_params["step"], 0, GREATEST)
+        wanted = request.path_params.get("sample")
+        sample = None if wanted is None else _number(wanted, 0, SAMPLES - 1)
+        data = await asyncio.to_thread(hub.store().snapshot, run_id, step, sample)
+        if data is None:
+            await asyncio.to_thread(hub.store().get, run_id)
+            return _no(404, f"Run {run_id!r} has no snapshot of step {step} (any more).")
+    except (ValueError, StoreError) as error:
+        return _failed(error)
+    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+async def poll(hub: Hub, request: Request) -> Response:
+    """`GET /lab/runs/{id}/poll`: what the stream would have sent, for a viewer whose proxy blocks WebSockets."""
+    given = request.query_params
+    try:
+        run_id = _run_id(request)
+        after = _number(given.get("after") or "-1", -1, 2**53)
+        revision = _number(given.get("revision") or "-1", -1, GREATEST)
+        sample = _number(given.get("sample") or "0", 0, SAMPLES - 1)
+        parts = await asyncio.to_thread(_polled, hub, run_id, after, revision, sample)
+    except (ValueError, StoreError) as error:
+        return _failed(error)
+    body = b"".join(struct.pack(">I", len(part)) + part for part in parts)
+    return Response(body, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+
+
+def _polled(hub: Hub, run_id: str, after: int, revision: int, sample: int) -> list[bytes]:
+    store = hub.store()
+    run = store.get(run_id)
+    state = describe(store, run, hub.ready()) | {"reset": None}
+    begin = after < 0 or revision != run.revision or after > run.seq
+    newest_step = max(state["snapshots"], default=-1)
+    # Pictures are read first: the scalars read after them leave no gap below the pictures' numbers.
+    found = [store.snapshot(run_id, newest_step, which) for which in (None, sample)] if newest_step >= 0 else []
+    pictures = [data for data in found if data is not None and (begin or heading(data).seq > after)]
+    scalars = [] if begin else [data for *_, data in store.frames(run_id, after, kinds=("scalars",))]
+    if begin or len(scalars) > KEEP:
+        state["reset"] = _reset(run.revision, run.about)
+        scalars = [store.history(run_id, POINTS)]
+    return [json.dumps(state).encode(), *scalars, *pictures]
+
+
+def _no(status: int, message: str) -> Response:
+    return JSONResponse({"type": "missing", "message": message}, status, headers={"Cache-Control": "no-store"})
+
+
+def _failed(error: Exception) -> Response:
+    status = 404 if isinstance(error, RunNotFound) else 503 if isinstance(error, StoreError) else 400
+    return _no(status, str(error))
+
+
+async def health(hub: Hub, _request: Request) -> Response:
+    """`GET /healthz`: 200 when the store can be used; whether the engine is up is told beside it."""
+    try:
+        await asyncio.to_thread(lambda: hub.store().pulse([]))
+    except StoreError as error:
+        return JSONResponse({"status": "failed", "message": str(error)}, 503)
+    engine = "ready" if hub.ready() else "starting"
+    return JSONResponse({"status": "ok", "engine": engine, "viewers": hub.viewers, "watched": len(hub.topics)})
+
+
+def routes(hub: Hub) -> list[BaseRoute]:
+    """Every route of this module, bound to one hub."""
+    return [
+        WebSocketRoute("/lab/stream", partial(watch, hub)),
+        Route("/lab/runs/{id}/snapshot/{step}", partial(snapshot, hub)),
+        Route("/lab/runs/{id}/snapshot/{step}/{sample}", partial(snapshot, hub)),
+        Route("/lab/runs/{id}/poll", partial(poll, hub)),
+        Route("/lab/static/{file}", serve_static),
+        Route("/healthz", partial(health, hub)),
+    ]
