@@ -177,6 +177,12 @@ def with_overrides(training: TrainingConfig, overrides: Iterable[Override], step
     return TrainingConfig.model_validate(training.model_dump() | changes) if changes else training
 
 
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _put(nested: dict[str, Any], path: str, value: Any) -> None:
     """Set a dotted name; where a value already stands in its way, the whole name stays as one, to be refused."""
     *groups, name = path.split(".")
@@ -196,7 +202,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield prefix + name, "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+            yield prefix + name, _text(value)
 
 
 @dataclass(frozen=True)
@@ -234,6 +240,13 @@ LIMITS: tuple[Limit, ...] = (
         lambda c: c.model.hidden_size - 1,
         "the projection must be smaller than hidden_size",
         "choose at most {largest}",
+    ),
+    Limit(
+        "model.bias",
+        lambda c: None if c.init.parts().bias.scheme in ("pytorch", "zeros") else False,
+        "the initializer sets a bias of its own",
+        "switch it on or choose other biases",
+        neutral=True,
     ),
     Limit(
         "training.bptt_length",

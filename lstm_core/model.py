@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,10 @@ from lstm_core.config import ModelConfig
 from lstm_core.initializers import initialize, initialize_module
 from lstm_core.recipes import InitConfig
 from lstm_core.tasks.base import Spec
+
+
+# the setting's own help says that a projection is slower; torch would say it again for every network
+warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
 
 
 class Output(NamedTuple):

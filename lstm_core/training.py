@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from lstm_core.config import Override, RunConfig, with_overrides
 from lstm_core.snapshots import Snapshot
 from lstm_core.state import TrainState, as_tensors
@@ -45,8 +47,10 @@ def train(
     `state` goes on where an earlier call stopped; `until` stops after that step. A snapshot is due at step 0, at
     the last step and every `snapshot_seconds` of wall clock; taking it changes nothing in the run. When `Step` k
     arrives, update k has been applied and `state` is an exact checkpoint: from it the rest follows bit for bit.
+    Torch works on one thread from here on: faster for networks of this size, and the same bits everywhere.
     Raises `NonFinite` before a loss or gradient that is not a number can reach the weights.
     """
+    torch.set_num_threads(1)
     state = state or TrainState(config)
     model, gradients = state.model, state.gradients
     final = config.training.steps

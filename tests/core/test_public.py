@@ -96,7 +96,8 @@ def test_pages_never_compute(folder: str) -> None:
 
 def test_settings_and_stored_runs_load_without_torch() -> None:
     code = (
-        "import sys; from lstm_core import RunConfig, RunStore, TASKS; RunConfig(); [t().data(1) for t in TASKS.values()];"
+        "import sys; from lstm_core import RunConfig, RunStore, TASKS; RunConfig();"
+        "[task().data(1) for task in TASKS.values()];"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -115,7 +115,7 @@ def test_the_future_changes_nothing_in_the_past(monkeypatch: pytest.MonkeyPatch)
     values, labels = task.series()
     changed = values.copy()
     changed[int(105 * 0.6) :] *= 100
-    monkeypatch.setattr(Stocks, "series", lambda self: (changed, labels))
+    monkeypatch.setattr(Stocks, "series", lambda _: (changed, labels))
     after = task.data(1)
     assert isinstance(before.train, Examples)
     assert isinstance(after.train, Examples)
