@@ -1,0 +1,169 @@
+"""The sidebar's widgets, made from `RunConfig`'s own fields: a new setting there has its widget here by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args, get_origin
+
+import streamlit as st
+
+from app import session
+from app.fields import Control, controls, is_essential, is_off, ladder, schemes, settings_in, words
+from lstm_core.config import RunConfig
+from lstm_core.recipes import PRESETS
+from lstm_core.tasks import TASKS
+
+GROUPS = {"task": "Task", "model": "Model", "init": "Initialization", "training": "Training"}
+TOP = ("task", "init", "model", "training")  # the order of the essential settings
+NOT_SET = ""
+
+
+def draw(config: RunConfig) -> None:
+    """All settings: the essential ones open, the rest folded away by group."""
+    groups = [*TOP, *(group for group in RunConfig.model_fields if group not in TOP)]
+    _pick_task(config)
+    for group in groups:
+        for control in controls(config, group):
+            if is_essential(control, config):
+                widget(control)
+    for group in sorted(groups, key=lambda group: [*GROUPS, group].index(group)):
+        rest = [control for control in controls(config, group) if not is_essential(control, config)]
+        rest = [control for control in rest if not is_off(control, config)]
+        if rest:
+            with st.expander(GROUPS.get(group, words(group))):
+                for control in rest:
+                    widget(control)
+
+
+def _pick_task(config: RunConfig) -> None:
+    st.selectbox(
+        "Task",
+        list(TASKS),
+        format_func=lambda name: TASKS[name].title,
+        help=config.task.summary,
+        **session.bind("task", config.task.name, read=lambda name: {"name": name}),
+    )
+
+
+def widget(control: Control) -> None:
+    """Draw the widget that fits the setting's type."""
+    kinds = [kind for kind in control.options if kind is not type(None)]
+    if schemes(control):
+        _recipe(control)
+    elif bool in kinds and control.optional:
+        given = "yes" if _preset(control) else "no"
+        _select(control, {NOT_SET: f"As the preset says ({given})", True: "Yes", False: "No"}, control.value)
+    elif bool in kinds:
+        st.toggle(
+            control.label,
+            help=control.help,
+            disabled=control.forbidden,
+            **session.bind(control.path, control.value),
+        )
+    elif get_origin(kinds[0]) is Literal:
+        choices = control.extra.get("choices", {})
+        texts = {name: choices.get(name) or words(str(name)) for name in get_args(kinds[0])}
+        _select(control, ({NOT_SET: "None"} if control.optional else {}) | texts, control.value)
+    else:
+        _number(control)
+    if control.forbidden:
+        st.caption(" ".join(control.reasons))
+
+
+def _select(
+    control: Control, texts: Mapping[Any, str], value: Any, read: Callable[[Any], Any] = lambda name: name
+) -> None:
+    """A choice by words; `NOT_SET` stands for None, which a selectbox would show as nothing chosen."""
+    st.selectbox(
+        control.label,
+        list(texts),
+        format_func=lambda name: texts.get(name, str(name)),
+        help=control.help,
+        disabled=control.forbidden,
+        **session.bind(
+            control.path,
+            NOT_SET if value is None else value,
+            read=lambda name: None if name == NOT_SET else read(name),
+        ),
+    )
+
+
+def _number(control: Control) -> None:
+    if control.optional or control.forbidden or control.look == "box":
+        _box(control)
+        return
+    low, high = control.range
+    if control.look == "slider":
+        st.slider(
+            control.label,
+            low,
+            high,
+            step=type(low)(control.step),
+            help=control.help,
+            **session.bind(control.path, control.value),
+        )
+        return
+    with st.container(key=_css("ladder", control), horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.select_slider(
+            control.label,
+            sorted({*ladder(low, high), control.value}),
+            format_func=lambda value: f"{value:g}",
+            help=control.help,
+            **session.bind(control.path, control.value, "ladder"),
+        )
+        _box(control, label_visibility="collapsed", width=84)
+
+
+def _box(control: Control, **look: Any) -> None:
+    """A box to type the exact value; empty where the setting may be."""
+    low, high = control.range
+    whole = isinstance(low, int)
+    st.number_input(
+        control.label,
+        low,
+        high,
+        step=1 if whole else control.step,
+        format="%d" if whole else "%g",
+        placeholder="empty" if control.optional else None,
+        help=control.help,
+        disabled=control.forbidden,
+        **session.bind(control.path, control.value, "exact"),
+        **look,
+    )
+
+
+def _recipe(control: Control) -> None:
+    """A scheme, and under it the scheme's own settings."""
+    given = _preset(control)
+    unset = {NOT_SET: f"As the preset says ({_in_words(given)})" if given is not None else "None"}
+    _select(
+        control,
+        (unset if control.optional else {}) | {name: words(name) for name in schemes(control)},
+        control.value.scheme if control.value is not None else None,
+        read=lambda name: {"scheme": name},
+    )
+    inner = settings_in(control.value, control.path, control.config) if control.value is not None else []
+    if inner:
+        with st.container(key=_css("scheme", control)):
+            for part in inner:
+                widget(part)
+
+
+def _css(kind: str, control: Control) -> str:
+    """A container's key, which the style sheet knows by its beginning."""
+    return f"{kind}-{control.path.replace('.', '-')}"
+
+
+def _preset(control: Control) -> Any:
+    """What the chosen preset says about this part of the initialization."""
+    return getattr(PRESETS[control.config.init.preset], control.path.split(".")[-1], None)
+
+
+def _in_words(recipe: Any) -> str:
+    """A scheme with its settings in a few words: «orthogonal, gain 1»."""
+    said = [
+        f"{control.label.lower()} {control.value}".removesuffix(".0")
+        for control in settings_in(recipe, "", RunConfig())
+        if control.value is not None
+    ]
+    return ", ".join([words(recipe.scheme), *said])

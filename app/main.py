@@ -1,0 +1,19 @@
+"""The frame of every page: title, style, navigation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+HERE = Path(__file__).resolve().parent
+
+st.set_page_config(
+    page_title="LSTM Lab",
+    page_icon=str(HERE.parent / "assets" / "icon.svg"),
+    layout="wide",
+    initial_sidebar_state=300,
+    menu_items={"About": "LSTM Lab: train small recurrent networks and watch what initialization does to them."},
+)
+st.html(HERE / "frame.css")
+st.navigation([st.Page(HERE / "views" / "lab.py", title="Lab", default=True)], position="top").run()

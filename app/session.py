@@ -1,0 +1,143 @@
+"""What one browser tab is looking at: its settings, its run, its messages. The only owner of session state and URL.
+
+The address always says it all (`?task=recall&model.hidden_size=32&run=…`), so a reload, a link and the browser's
+back button come to the same page. Two tabs are two sessions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from app import services, settle
+from lstm_core.config import RunConfig
+from lstm_core.runs.records import Run, RunNotFound
+
+_STATE = "lab"
+_MISSING = object()
+DOUBLE_CLICK = 1.0  # seconds in which a second press of a button that begins a run is the same press
+
+
+@dataclass
+class Session:
+    """Everything the page remembers of one tab. `run` None means: nothing asked for, show the example."""
+
+    config: RunConfig = field(default_factory=RunConfig)
+    run: str | None = None
+    notes: list[str] = field(default_factory=list)  # what gave way to the last change
+    problems: list[str] = field(default_factory=list)  # what of the address could not be used
+    refusals: list[str] = field(default_factory=list)  # what the last button could not do; shown once
+    query: dict[str, str] | None = None  # the address as this session knows it
+    acted: bool = False  # a callback of this rerun has changed something: the address it came with is old
+    began: float = float("-inf")
+
+
+def current() -> Session:
+    """The session of this tab; made on first use."""
+    session = st.session_state.get(_STATE)
+    if session is None:
+        session = st.session_state[_STATE] = Session()
+    return session
+
+
+def begin() -> Session:
+    """First thing of every rerun: follow the address where the person has gone to another one."""
+    session = current()
+    query = st.query_params.to_dict()
+    if not session.acted and query != session.query:
+        _read(session, query)
+    session.acted = False
+    return session
+
+
+def _read(session: Session, query: Mapping[str, str]) -> None:
+    settings = {name: text for name, text in query.items() if name != "run"}
+    session.query, session.notes, session.problems = dict(query), [], []
+    session.run = query.get("run")
+    if session.run is not None and find(session.run) is None:
+        session.problems.append(
+            f"There is no run “{session.run[:40]}” here: it was deleted or the link is incomplete. This is the example."
+        )
+        session.run = None
+    if settings:
+        session.config, problems = settle.from_link(settings)
+        session.problems += problems
+    elif (run := shown(session)) is not None:
+        session.config = settings_of(run)
+    else:
+        session.config = RunConfig()
+
+
+def _write(session: Session) -> None:
+    """Put what the session is looking at into the address."""
+    session.acted = True
+    query = session.config.to_query() | ({"run": session.run} if session.run else {})
+    if query != session.query:
+        session.query = query
+        st.query_params.from_dict(query)
+
+
+def find(run_id: str) -> Run | None:
+    try:
+        return services.store().get(run_id)
+    except RunNotFound:
+        return None
+
+
+def shown(session: Session) -> Run | None:
+    """The run on the page: the one asked for, else the example, else None (nothing has ever run here)."""
+    run_id = session.run or services.example_run_id()
+    return find(run_id) if run_id else None
+
+
+def settings_of(run: Run) -> RunConfig:
+    """A run's settings; those of an older version that no longer stand are settled."""
+    return settle.settle(run.config)[0]
+
+
+def change(path: str, value: Any) -> None:
+    """One setting was changed on the page."""
+    session = current()
+    session.config, session.notes = settle.change(session.config, path, value)
+    session.problems = []
+    _write(session)
+
+
+def follow(run_id: str, config: RunConfig | None = None) -> None:
+    """Show a run that was just begun, and the settings it was begun with."""
+    session = current()
+    session.run, session.notes, session.problems = run_id, [], []
+    session.config = config or session.config
+    _write(session)
+
+
+def say(messages: list[str]) -> None:
+    """Show sentences once, above the page, after a button could not do what it is for."""
+    current().refusals = messages
+
+
+def first_press() -> bool:
+    """Whether this press of a button that begins a run is not the second half of a double click."""
+    session, now = current(), time.monotonic()
+    fresh = now - session.began > DOUBLE_CLICK
+    session.began = now
+    return fresh
+
+
+def bind(path: str, value: Any, part: str = "", read: Callable[[Any], Any] = lambda shown: shown) -> dict[str, Any]:
+    """Keyword arguments that tie a widget to a setting: it shows `value`; `read` turns what it shows into a setting.
+
+    `part` tells several widgets of one setting apart.
+    """
+    key = f"setting:{path}:{part}"
+    if st.session_state.get(key, _MISSING) != value:
+        st.session_state[key] = value
+    return {"key": key, "on_change": _changed, "args": (path, key, read)}
+
+
+def _changed(path: str, key: str, read: Callable[[Any], Any]) -> None:
+    change(path, read(st.session_state[key]))

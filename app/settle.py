@@ -1,0 +1,109 @@
+"""From any values to a valid `RunConfig`, with what had to give way said in words. Pure: no page, no state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from lstm_core.config import LIMITS, RunConfig, explain
+from lstm_core.settings import Settings
+from lstm_core.tasks import TASKS
+
+Tree = dict[str, Any]
+
+
+def change(config: RunConfig, path: str, value: Any) -> tuple[RunConfig, list[str]]:
+    """`config` with one dotted setting changed; what contradicts the new value gives way, and the notes say so.
+
+    A value that is impossible by itself is refused: the old one stays.
+    """
+    *groups, name = path.split(".")
+    tree = config.model_dump()
+    place = tree
+    for group in groups:
+        place = place[group]
+    place[name] = value
+    return settle(tree, config)
+
+
+def from_link(query: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
+    """The settings of a link; what cannot be read keeps its default, and the notes name field, value and remedy."""
+    tree: Tree = {"task": {"name": query.get("task", RunConfig().task.name)}}
+    notes = []
+    for path, text in query.items():
+        *groups, name = path.split(".")
+        place: Any = tree
+        for group in groups:
+            place = place.setdefault(group, {}) if isinstance(place, dict) else None
+        if path == "task":
+            continue
+        if isinstance(place, dict) and not isinstance(place.get(name), dict):
+            place[name] = None if text == "" else text
+        else:
+            notes.append(f"{path} is not a setting; remove it or check its spelling.")
+    config, more = settle(tree)
+    return config, notes + more
+
+
+def settle(values: Mapping[str, Any], usual: RunConfig | None = None) -> tuple[RunConfig, list[str]]:
+    """The valid settings nearest to nested `values`, and a sentence for everything that differs from them.
+
+    What is impossible by itself falls back to `usual`, what contradicts another setting to the nearest possible value.
+    """
+    usual = usual or RunConfig()
+    tree: Tree = {group: dict(part) if isinstance(part, Mapping) else part for group, part in values.items()}
+    notes: list[str] = []
+    while True:
+        try:
+            return RunConfig.model_validate(tree), notes
+        except ValidationError as error:
+            places = [detail["loc"] for detail in error.errors() if detail["loc"]]
+            if not places:
+                tree, reasons = _within_limits(tree)
+                notes += reasons
+                continue
+            notes += explain(error)
+            for place in places:
+                _revert(tree, place, usual.model_dump())
+
+
+def _revert(tree: Tree, place: tuple[int | str, ...], usual: Tree) -> None:
+    """Put the usual value where validation failed; a name that is no setting goes away."""
+    group, field = str(place[0]), str(place[1]) if len(place) > 1 else None
+    if group not in usual:
+        tree.pop(group, None)
+    elif field is None:
+        tree[group] = usual[group]
+    else:
+        tree[group].pop(field, None)
+        same = group != "task" or tree[group].get("name", usual[group]["name"]) == usual[group]["name"]
+        if same and field in usual[group]:
+            tree[group][field] = usual[group][field]
+
+
+def _within_limits(tree: Tree) -> tuple[Tree, list[str]]:
+    """Every setting that contradicts another one moved to the nearest value that does not."""
+    parts: dict[str, Any] = {name: _group(name, tree.get(name, {})) for name in RunConfig.model_fields}
+    notes = []
+    for limit in LIMITS:
+        config = RunConfig.model_construct(None, **parts)
+        if limit.broken(config) is None:
+            continue
+        group, field = limit.field.split(".")
+        largest = limit.largest(config)
+        value = limit.neutral if largest is False else largest
+        parts[group] = parts[group].model_copy(update={field: value})
+        label = (type(parts[group]).model_fields[field].json_schema_extra or {})["label"]
+        shown = "empty" if value is None else f"{value:g}"
+        notes.append(f"{label} is now {shown}: {limit.reason.format(largest=largest)}.")
+    return {name: part.model_dump() for name, part in parts.items()}, notes
+
+
+def _group(name: str, values: Any) -> Settings:
+    if isinstance(values, Settings):
+        return values
+    kind: Any = TASKS[values.get("name", "recall")] if name == "task" else RunConfig.model_fields[name].annotation
+    part: Settings = kind.model_validate(values)
+    return part

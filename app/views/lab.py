@@ -1,0 +1,51 @@
+"""The Lab: settings at the left, the run at the right."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import actions, controls, session, summary
+from lstm_core.runs.records import Run, StoreError
+
+BOARD = "board"
+
+
+def page() -> None:
+    try:
+        here = session.begin()
+        run = session.shown(here)
+    except StoreError as error:
+        st.error(str(error), icon=":material/database_off:")
+        return
+    with st.sidebar:
+        controls.draw(here.config)
+        with st.container(key="train"):
+            _foot(here, run)
+    for problem in here.problems:
+        st.warning(problem, icon=":material/link_off:")
+    while here.refusals:
+        st.toast(here.refusals.pop(0), icon=":material/info:")
+    if run is None:
+        st.info("Nothing has been trained here yet. Press **Train** at the left: the defaults are a good first run.")
+    else:
+        st.write(run.id, run.status, run.step, run.config)
+
+
+def _foot(here: session.Session, run: Run | None) -> None:
+    """What Train would start, what gave way to the last change, and the button."""
+    for note in here.notes:
+        st.caption(note)
+    st.caption(summary.sentence(here.config))
+    st.button(
+        "Train",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        on_click=actions.train,
+        help="Begins a run with these settings; the one on the page goes on in the background.",
+    )
+    if run is not None and session.settings_of(run) != here.config:
+        st.caption("Settings changed: press Train to start a new run with them.")
+
+
+page()
