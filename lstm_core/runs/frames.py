@@ -23,8 +23,8 @@ OVERVIEW = 16  # rows of a frame ÷ rows of its overview
 PICTURES = ("snapshot", "sample")
 
 
-def write(connection: sa.Connection, run_id: str, encoded: Sequence[bytes]) -> int:
-    """Store encoded frames; returns the number of the last one. New snapshots push out some of the older ones."""
+def write(connection: sa.Connection, run_id: str, encoded: Sequence[bytes]) -> None:
+    """Store encoded frames. New snapshots push out some of the older ones."""
     rows: list[dict[str, Any]] = []
     for data in encoded:
         kind, seq, first, last, sample = telemetry.heading(data)
@@ -37,7 +37,6 @@ def write(connection: sa.Connection, run_id: str, encoded: Sequence[bytes]) -> i
     if pictures:
         newest = max(row["last"] for row in pictures)
         _thin(connection, run_id, sum(row["size"] for row in pictures if row["last"] == newest))
-    return int(max(row["seq"] for row in rows))
 
 
 def _thin(connection: sa.Connection, run_id: str, size: int) -> None:

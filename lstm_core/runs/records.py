@@ -15,14 +15,14 @@ class StoreError(Exception):
     """The store cannot be used; the message says why and what to do."""
 
 
-class RunNotFound(StoreError):  # noqa: N818
+class RunNotFound(StoreError):
     """There is no run of this id."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"There is no run {run_id!r}: it was deleted, or the link is for another run store.")
 
 
-class LeaseLost(StoreError):  # noqa: N818
+class LeaseLost(StoreError):
     """Someone else works on this run now, or it was deleted: nothing may be written any more."""
 
     def __init__(self, run_id: str) -> None:

@@ -7,9 +7,7 @@ What a person wants and what is the case are two columns. `desired` is *running*
 by itself) and, at the end, *finished*, *stopped* or *failed*. A stopped or failed run may be desired to run again;
 a finished one has nothing left to do.
 
-A worker writes under a lease. Each lease has a number, the fence, and every write checks it in its own transaction:
-a worker that was taken for dead and comes back can write nothing (LeaseLost). A lease is taken over at once from a
-dead process of the same host, else when it has not been renewed for its `seconds`; every write renews it.
+A worker writes under a lease: see `leases.py`.
 """
 
 from __future__ import annotations
@@ -18,40 +16,35 @@ import builtins
 import secrets
 import string
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
-from lstm_core.runs.holder import is_dead
+from lstm_core.runs.leases import CHANGED, OVER, LeasedWrites, held, is_waiting, locked, update
 from lstm_core.runs.records import (
     Desired,
     Lease,
     LeaseLost,
     Override,
-    Request,
     Run,
     RunNotFound,
-    Status,
     StoreError,
     Wishes,
 )
-from lstm_core.runs.schema import Database, checkpoints, database_url, frames, overrides, runs
+from lstm_core.runs.schema import Database, database_url, frames, overrides, runs
 
 if TYPE_CHECKING:
     from lstm_core.config import RunConfig
 
 __all__ = ["Lease", "LeaseLost", "Override", "Run", "RunNotFound", "RunStore", "StoreError", "Wishes"]
 
-WAITING = ("queued", "running", "interrupted")  # statuses from which a worker may pick a run up
-OVER = ("finished", "stopped", "failed")
 _FIELDS = [column for column in runs.c if column.name in Run.__dataclass_fields__]
-_CHANGED = {"state_version": runs.c.state_version + 1}
 
 
-class RunStore:
+class RunStore(LeasedWrites):
     """All runs of one database. Safe to share between threads, cheap to open again in another process."""
 
     def __init__(self, url: str | None = None) -> None:
@@ -110,7 +103,7 @@ class RunStore:
 
     def rename(self, run_id: str, name: str | None) -> None:
         with self._database.write() as connection:
-            _update(connection, run_id, name=(name or "").strip()[:200] or None, **_CHANGED)
+            update(connection, run_id, name=(name or "").strip()[:200] or None, **CHANGED)
 
     def delete(self, run_id: str) -> None:
         """Remove a run with all that belongs to it; a worker that has it lets go at its next write."""
@@ -121,18 +114,18 @@ class RunStore:
     def desire(self, run_id: str, desired: Desired, target: int | None = None) -> None:
         """Say what is wanted of a run (see the head of this file); raises RunNotFound."""
         with self._database.write() as connection:
-            row = _locked(connection, run_id)
+            row = locked(connection, run_id)
             if row.status == "finished" or (row.status in OVER and desired != "running"):
                 return
             if desired == "paused" and target is not None and target > row.step:
                 desired = "running"
             values: dict[str, Any] = {"desired": desired, "target": target if desired == "running" else None}
-            if not _held(row):
+            if not held(row):
                 values["status"] = "queued" if desired == "running" else desired
                 values["finished"] = time.time() if desired == "stopped" else None
                 if row.status == "failed":
                     values |= {"error": None, "attempts": 0}
-            _update(connection, run_id, **values, **_CHANGED)
+            update(connection, run_id, **values, **CHANGED)
 
     def request_override(self, run_id: str, field: str, value: float | str) -> None:
         """Ask for another learning rate or clipping from the next step on.
@@ -147,7 +140,7 @@ class RunStore:
         config = RunConfig.model_validate(self.get(run_id).config).replace(**{f"training.{field}": value})
         checked = getattr(config.training, field)
         with self._database.write() as connection:
-            _update(connection, run_id, **_CHANGED)
+            update(connection, run_id, **CHANGED)
             connection.execute(sa.insert(overrides).values(run_id=run_id, field=field, value=checked))
 
     def overrides(self, run_id: str) -> builtins.list[Override]:
@@ -159,7 +152,7 @@ class RunStore:
 
     def waiting(self) -> builtins.list[str]:
         """The runs that want to run and have no worker, the one that has waited longest first."""
-        query = sa.select(runs.c.id).where(_is_waiting(time.time())).order_by(runs.c.last_ran, runs.c.id)
+        query = sa.select(runs.c.id).where(is_waiting(time.time())).order_by(runs.c.last_ran, runs.c.id)
         with self._database.read() as connection:
             return list(connection.scalars(query))
 
@@ -221,225 +214,3 @@ class RunStore:
             query = query.where(frames.c.sample == sample)
         with self._database.read() as connection:
             return connection.scalars(query.limit(1)).first()
-
-    # The worker's side: every write renews the lease, and raises LeaseLost where it is no longer the run's lease.
-
-    def acquire(self, run_id: str, holder: str, seconds: float = 60.0, *, claim: bool = False) -> Lease | None:
-        """Take the run to work on it, or None if it is not to run or someone else has it; raises RunNotFound.
-
-        `claim` wishes the run to run in the same moment, so that nobody else can take it first.
-        """
-        with self._database.write() as connection:
-            row = _locked(connection, run_id)
-            runnable = row.desired == "running" and row.status in WAITING
-            if _held(row, holder) or not (runnable or (claim and row.status != "finished")):
-                return None
-            now = time.time()
-            values = {
-                "fence": row.fence + 1,
-                "lease_holder": holder,
-                "lease_until": now + seconds,
-                "attempts": 1 if claim else row.attempts + 1,
-                "last_ran": now,
-                "started": row.started or now,
-                "status": "running",
-            }
-            if claim:
-                values |= {"desired": "running", "target": None, "error": None, "finished": None}
-            if claim or row.status != "running":
-                values |= _CHANGED
-            _update(connection, run_id, **values)
-            return Lease(
-                run_id=run_id,
-                fence=row.fence + 1,
-                holder=holder,
-                seconds=seconds,
-                config=row.config,
-                described=row.about is not None,
-                step=row.step,
-                seq=row.seq,
-                attempts=values["attempts"],
-                train_seconds=row.train_seconds,
-            )
-
-    def wishes(self, lease: Lease) -> Wishes:
-        """What is wanted of the leased run now; cheap enough for every 50 ms. Raises LeaseLost."""
-        other = runs.alias()
-        waits = _is_waiting(time.time(), other) & (other.c.id != lease.run_id) & (other.c.status != "running")
-        pending = (overrides.c.run_id == lease.run_id) & overrides.c.step.is_(None)
-        query = sa.select(runs.c.desired, runs.c.target, sa.exists().where(pending), sa.exists().where(waits)).where(
-            runs.c.id == lease.run_id, runs.c.fence == lease.fence
-        )
-        with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-            if row is None:
-                raise LeaseLost(lease.run_id)
-            desired, target, asked, others = row
-            requests: tuple[Request, ...] = ()
-            if asked:
-                details = sa.select(overrides.c.id, overrides.c.field, overrides.c.value)
-                requests = tuple(
-                    Request(*each) for each in connection.execute(details.where(pending).order_by(overrides.c.id))
-                )
-        return Wishes(desired, target, requests, bool(others))
-
-    def apply_override(self, lease: Lease, request_id: int, step: int) -> None:
-        """Record that a requested change takes effect at `step`."""
-        with self._database.write() as connection:
-            _renew(connection, lease, **_CHANGED)
-            connection.execute(
-                sa.update(overrides)
-                .where(overrides.c.id == request_id, overrides.c.run_id == lease.run_id)
-                .values(step=step)
-            )
-
-    def describe(self, lease: Lease, about: dict[str, Any]) -> None:
-        """Store what a page must know to draw the run; viewers who came earlier start afresh."""
-        with self._database.write() as connection:
-            _renew(connection, lease, about=about, revision=runs.c.revision + 1, **_CHANGED)
-
-    def append(
-        self,
-        lease: Lease,
-        encoded: Sequence[bytes],
-        *,
-        step: int | None = None,
-        status: Status | None = None,
-        speed: float | None = None,
-        train_seconds: float | None = None,
-    ) -> None:
-        """Add frames whose numbers follow on those stored, with the last recorded step and the state of the work."""
-        given = {"step": step, "status": status, "speed": speed, "train_seconds": train_seconds}
-        values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        if status is not None:
-            values |= _CHANGED
-        with self._database.write() as connection:
-            if encoded:
-                values["seq"] = pieces.write(connection, lease.run_id, encoded)
-            _renew(connection, lease, **values)
-
-    def checkpoint(self, lease: Lease, step: int, data: bytes, name: str = "latest") -> None:
-        """Keep the state from which the run goes on by measuring `step`; small frames are merged on the way."""
-        key = (checkpoints.c.run_id == lease.run_id) & (checkpoints.c.name == name)
-        with self._database.write() as connection:
-            before = connection.scalar(sa.select(checkpoints.c.step).where(key))
-            progress = before is None or step > before
-            _renew(connection, lease, **({"attempts": 0} if progress else {}))
-            if before is None:
-                row = {"run_id": lease.run_id, "name": name, "step": step, "data": data}
-                connection.execute(sa.insert(checkpoints).values(row))
-            else:
-                connection.execute(sa.update(checkpoints).where(key).values(step=step, data=data))
-            pieces.compact(connection, lease.run_id)
-
-    def load_checkpoint(self, run_id: str, name: str = "latest") -> tuple[int, bytes] | None:
-        """(next step to measure, state) as `checkpoint` stored it, or None."""
-        query = sa.select(checkpoints.c.step, checkpoints.c.data)
-        query = query.where(checkpoints.c.run_id == run_id, checkpoints.c.name == name)
-        with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else (row.step, row.data)
-
-    def rewind(self, lease: Lease, step: int) -> None:
-        """Take back what was recorded at `step` or later, because the work goes on there; viewers start afresh.
-
-        Overrides stay: they take effect at their steps again, so that the same curve is drawn a second time.
-        """
-        with self._database.write() as connection:
-            _renew(connection, lease, step=step - 1, revision=runs.c.revision + 1, **_CHANGED)
-            pieces.cut(connection, lease.run_id, step)
-
-    def release(
-        self,
-        lease: Lease,
-        status: Status,
-        error: dict[str, Any] | None = None,
-        *,
-        train_seconds: float | None = None,
-    ) -> Status:
-        """Give the run back and return its new status. *finished* and *failed* stand as they are given.
-
-        Any other status follows from what is desired at this moment; where the run shall go on it is *queued*, or stays
-        *running* if that is what was given.
-        """
-        with self._database.write() as connection:
-            row = _fenced(connection, lease)
-            values: dict[str, Any] = {
-                "fence": lease.fence + 1,
-                "lease_holder": None,
-                "lease_until": None,
-                "attempts": 0,
-            }
-            if status not in ("finished", "failed"):
-                desired = row.desired
-                if desired == "running" and row.target is not None and row.step >= row.target:
-                    desired = "paused"
-                    values |= {"desired": "paused", "target": None}
-                going_on: Status = "running" if status == "running" else "queued"
-                status = going_on if desired == "running" else desired
-            if train_seconds is not None:
-                values["train_seconds"] = train_seconds
-            values |= {"status": status, "error": error, "last_ran": time.time()}
-            if status in OVER:
-                values["finished"] = time.time()
-            if status != row.status or "desired" in values:
-                values |= _CHANGED
-            _update(connection, lease.run_id, **values)
-        return status
-
-    def reap(self) -> int:
-        """Free the runs whose worker died or fell silent, and return how many there were."""
-        held = sa.select(runs.c.id, runs.c.lease_holder, runs.c.lease_until).where(runs.c.lease_holder.is_not(None))
-        with self._database.read() as connection:
-            suspects = [row.id for row in connection.execute(held) if not _held(row)]
-        for run_id in suspects:
-            with self._database.write() as connection:
-                row = connection.execute(_state(run_id)).one_or_none()
-                if row is None or row.lease_holder is None or _held(row):
-                    continue
-                status = row.desired if row.desired != "running" else "interrupted"
-                free = {"fence": row.fence + 1, "lease_holder": None, "lease_until": None}
-                _update(connection, run_id, status=status, **free, **_CHANGED)
-        return len(suspects)
-
-
-def _is_waiting(now: float, table: Any = runs) -> sa.ColumnElement[bool]:
-    free = sa.or_(table.c.lease_holder.is_(None), table.c.lease_until < now)
-    return sa.and_(table.c.desired == "running", table.c.status.in_(WAITING), free)
-
-
-def _held(row: Any, by_other_than: str | None = None) -> bool:
-    """Whether a living worker, other than the one named, has the lease."""
-    holder = row.lease_holder
-    return not (holder is None or holder == by_other_than or row.lease_until < time.time() or is_dead(holder))
-
-
-def _state(run_id: str) -> sa.Select[Any]:
-    return sa.select(runs).where(runs.c.id == run_id).with_for_update()
-
-
-def _locked(connection: sa.Connection, run_id: str) -> Any:
-    row = connection.execute(_state(run_id)).one_or_none()
-    if row is None:
-        raise RunNotFound(run_id)
-    return row
-
-
-def _fenced(connection: sa.Connection, lease: Lease) -> Any:
-    row = connection.execute(_state(lease.run_id)).one_or_none()
-    if row is None or row.fence != lease.fence:
-        raise LeaseLost(lease.run_id)
-    return row
-
-
-def _update(connection: sa.Connection, run_id: str, **values: Any) -> None:
-    if not connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values)).rowcount:
-        raise RunNotFound(run_id)
-
-
-def _renew(connection: sa.Connection, lease: Lease, **values: Any) -> None:
-    """Write to the row of a leased run; the whole transaction is undone where the lease is lost."""
-    holds = (runs.c.id == lease.run_id) & (runs.c.fence == lease.fence)
-    values["lease_until"] = time.time() + lease.seconds
-    if not connection.execute(sa.update(runs).where(holds).values(**values)).rowcount:
-        raise LeaseLost(lease.run_id)

@@ -1,0 +1,45 @@
+"""The local cluster as a process of its own: `python -m lstm_core.runs.cluster WORKERS`.
+
+Apart from the server, so that neither waits for the other, and so that the workers' start never imports the program
+that asked for them. It prints its address and keys as one line of JSON and lives until its standard input ends:
+however the server dies, the cluster ends with it, and the workers with the cluster.
+"""
+
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+
+import dask
+from distributed import LocalCluster
+from distributed.security import Security
+
+KEYS = ("tls_ca_file", "tls_client_cert", "tls_client_key")
+
+
+def main() -> None:
+    # A worker that dies takes a slice with it, not a task to be tried again: the store knows how a run goes on.
+    dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.admin.tick.limit": "10s"})
+    security = Security.temporary()
+    cluster = LocalCluster(
+        n_workers=int(sys.argv[1]),
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+        security=security,
+        memory_limit=0,
+        silence_logs=logging.CRITICAL,
+        preload=["lstm_core.runs.slices"],
+    )
+    keys = {name: getattr(security, name) for name in KEYS}
+    print(json.dumps({"address": cluster.scheduler_address, "keys": keys}), flush=True)
+    sys.stdin.read()
+    cluster.close(timeout=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""`Engine`: sees to it that every run that wants to run gets its slices, on a Dask cluster.
+
+It remembers nothing that matters: the store says which runs wait, and leases decide between engines that share it.
+"""
+
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from distributed import Client, Future
+from distributed.security import Security
+
+from lstm_core.runs.records import Status, StoreError
+from lstm_core.runs.store import RunStore
+
+POLL = 0.25  # seconds after which the store is asked even if nobody pokes
+REAP = 2.0  # seconds between two searches for dead workers
+WAIT = 1.0  # seconds until a slice that could not begin is tried again
+
+log = logging.getLogger(__name__)
+
+
+def worker_count() -> int:
+    """LSTM_LAB_WORKERS, else one worker for each processor, at most two."""
+    return max(1, int(os.environ.get("LSTM_LAB_WORKERS") or min(2, os.cpu_count() or 1)))
+
+
+class Engine:
+    """Runs the slices of a store's runs on `workers` local processes, or on the Dask cluster at `address`.
+
+    `start` returns at once; `ready` becomes true when slices can run, about two seconds later; `close` ends all
+    processes. Runs that were in a slice go on from their last checkpoint when an engine is there again.
+    """
+
+    def __init__(self, store: RunStore, workers: int | None = None, address: str | None = None) -> None:
+        self._store, self._workers, self._address = store, workers or worker_count(), address
+        self._wake, self._closing, self._up = threading.Event(), threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._process: subprocess.Popen[str] | None = None
+        self._slices: dict[str, Future[Any]] = {}
+        self._not_before: dict[str, float] = {}
+        self._reaped = 0.0
+        self._count = 0
+
+    @property
+    def ready(self) -> bool:
+        return self._up.is_set()
+
+    def start(self) -> None:
+        """Begin in the background."""
+        self._thread.start()
+
+    def poke(self) -> None:
+        """Look at the store now: somebody has just wished for something."""
+        self._wake.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until `ready`; False if that took longer than `timeout` seconds."""
+        return self._up.wait(timeout)
+
+    def close(self) -> None:
+        """End the engine and its processes."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        self._end_process()
+
+    def _run(self) -> None:
+        delay = 1.0
+        while not self._closing.is_set():
+            try:
+                with self._connect() as client:
+                    delay = 1.0
+                    self._serve(client)
+            except Exception:
+                log.exception("The cluster is not available; trying again in %.0f s.", delay)
+            finally:
+                self._up.clear()
+                self._end_process()
+                self._slices.clear()
+            self._closing.wait(delay)
+            delay = min(2 * delay, 30)
+
+    def _connect(self) -> Client:
+        address, security = self._address, None
+        if address is None:
+            command = [sys.executable, "-m", "lstm_core.runs.cluster", str(self._workers)]
+            # A session of its own: Ctrl-C in the server's terminal must end the server first.
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+            )
+            assert self._process.stdout is not None
+            line = self._process.stdout.readline()
+            if not line:
+                raise RuntimeError("the local cluster did not start; its own message is above")
+            told = json.loads(line)
+            address, security = told["address"], Security(require_encryption=True, **told["keys"])
+        return Client(address, security=security, set_as_default=False, timeout="10s")
+
+    def _serve(self, client: Client) -> None:
+        while not self._closing.is_set() and client.status == "running":
+            workers = len(client.nthreads()) if self._address else self._workers
+            if workers:
+                self._up.set()
+            try:
+                self._reconcile(client, workers)
+            except StoreError as error:
+                log.error("%s", error)
+            self._wake.wait(POLL)
+            self._wake.clear()
+
+    def _reconcile(self, client: Client, workers: int) -> None:
+        """Collect the slices that ended, free the runs of dead workers, fill the free workers."""
+        now = time.monotonic()
+        for run_id in [run_id for run_id, slice_ in self._slices.items() if slice_.done()]:
+            slice_ = self._slices.pop(run_id)
+            if slice_.status != "finished":
+                log.warning("A slice of run %s was lost: %s", run_id, slice_.exception())
+                self._reaped = 0.0
+            elif slice_.result() is None:
+                self._not_before[run_id] = now + WAIT
+        if now - self._reaped > REAP:
+            self._store.reap()
+            self._reaped = now
+        for run_id in self._store.waiting():
+            if len(self._slices) >= workers:
+                break
+            if run_id in self._slices or self._not_before.get(run_id, 0.0) > now:
+                continue
+            self._not_before.pop(run_id, None)
+            self._slices[run_id] = self._submit(client, run_id)
+
+    def _submit(self, client: Client, run_id: str) -> Future[Any]:
+        self._count += 1
+        key = f"slice-{run_id}-{os.getpid()}-{self._count}"
+        future = client.submit(_slice, self._store.url, run_id, key=key, pure=False, retries=0)
+        future.add_done_callback(lambda _: self._wake.set())
+        return future
+
+    def _end_process(self) -> None:
+        """End the local cluster: by the end of its input, or by force where that does not help."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        try:
+            process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def _slice(url: str, run_id: str) -> Status | None:
+    # What a worker calls. The server imports this module too, and shall not have to load torch.
+    from lstm_core.runs.slices import run_slice
+
+    return run_slice(url, run_id).status

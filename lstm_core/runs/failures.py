@@ -1,0 +1,52 @@
+"""Why a run ended without finishing, in words for the person who watches it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from lstm_core.settings import explain
+from lstm_core.training import NonFinite
+
+
+def in_words(error: Exception, step: int) -> dict[str, Any]:
+    """{"what" happened, "why", the "remedy", at which "step"}."""
+    if isinstance(error, NonFinite):
+        return {
+            "what": str(error),
+            "why": "The updates grew until a number no longer fitted into 32 bits: the gradients exploded.",
+            "remedy": "Choose a smaller learning rate, clip the gradients by norm, or draw smaller first weights. "
+            "The weights from before this step are kept: the run can go on with another learning rate or clipping.",
+            "step": error.step,
+        }
+    if isinstance(error, ValidationError):
+        return {
+            "what": "The settings of this run do not hold.",
+            "why": " ".join(explain(error)),
+            "remedy": "Change these settings and start a new run.",
+            "step": step,
+        }
+    if isinstance(error, MemoryError) or "not enough memory" in str(error):
+        return {
+            "what": "The memory of this machine is used up.",
+            "why": str(error) or "The model, the batch or the sequence is too large.",
+            "remedy": "Choose a smaller hidden size, batch size or sequence length.",
+            "step": step,
+        }
+    return {
+        "what": f"The training stopped with an error: {type(error).__name__}.",
+        "why": str(error) or "The error gave no reason.",
+        "remedy": "Check the data and the settings of the task. Everything up to the last checkpoint is kept.",
+        "step": step,
+    }
+
+
+def keeps_dying(times: int, step: int) -> dict[str, Any]:
+    """The reason given for a run whose worker ended again and again before it had made progress."""
+    return {
+        "what": f"The process that trained this run died {times} times in a row.",
+        "why": "It made no progress in between. Most often the machine has too little memory for the run.",
+        "remedy": "Choose a smaller hidden size, batch size or sequence length, or resume to try again.",
+        "step": step,
+    }

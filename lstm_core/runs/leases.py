@@ -1,0 +1,261 @@
+"""The worker's half of the store: taking a run, writing under the lease, giving it back.
+
+Each lease has a number, the fence, and every write checks it in its own transaction: a worker that was taken for dead
+and comes back can write nothing (LeaseLost). A lease is taken over at once from a dead process of the same host, else
+when it has not been renewed for its `seconds`; every write renews it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from lstm_core.runs import frames as pieces
+from lstm_core.runs import telemetry
+from lstm_core.runs.holder import is_dead
+from lstm_core.runs.records import Lease, LeaseLost, Request, RunNotFound, Status, Wishes
+from lstm_core.runs.schema import Database, checkpoints, overrides, runs
+
+WAITING = ("queued", "running", "interrupted")  # statuses from which a worker may pick a run up
+OVER = ("finished", "stopped", "failed")
+CHANGED = {"state_version": runs.c.state_version + 1}
+
+
+def is_waiting(now: Any, table: Any = runs) -> sa.ColumnElement[bool]:
+    free = sa.or_(table.c.lease_holder.is_(None), table.c.lease_until < now)
+    return sa.and_(table.c.desired == "running", table.c.status.in_(WAITING), free)
+
+
+def held(row: Any, by_other_than: str | None = None) -> bool:
+    """Whether a living worker, other than the one named, has the lease."""
+    holder = row.lease_holder
+    return not (holder is None or holder == by_other_than or row.lease_until < time.time() or is_dead(holder))
+
+
+def state_row(run_id: str) -> sa.Select[Any]:
+    return sa.select(runs).where(runs.c.id == run_id).with_for_update()
+
+
+def locked(connection: sa.Connection, run_id: str) -> Any:
+    row = connection.execute(state_row(run_id)).one_or_none()
+    if row is None:
+        raise RunNotFound(run_id)
+    return row
+
+
+def _fenced(connection: sa.Connection, lease: Lease) -> Any:
+    row = connection.execute(state_row(lease.run_id)).one_or_none()
+    if row is None or row.fence != lease.fence:
+        raise LeaseLost(lease.run_id)
+    return row
+
+
+def update(connection: sa.Connection, run_id: str, **values: Any) -> None:
+    if not connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values)).rowcount:
+        raise RunNotFound(run_id)
+
+
+def _renew(connection: sa.Connection, lease: Lease, **values: Any) -> None:
+    """Write to the row of a leased run; the whole transaction is undone where the lease is lost."""
+    holds = (runs.c.id == lease.run_id) & (runs.c.fence == lease.fence)
+    values["lease_until"] = time.time() + lease.seconds
+    if not connection.execute(sa.update(runs).where(holds).values(**values)).rowcount:
+        raise LeaseLost(lease.run_id)
+
+
+def _wishes() -> sa.Select[Any]:
+    # Built once: putting this statement together takes longer than the database takes to answer it.
+    other = runs.alias()
+    run, now = sa.bindparam("run", type_=sa.String), sa.bindparam("now", type_=sa.Float)
+    waits = is_waiting(now, other) & (other.c.id != run) & (other.c.status != "running")
+    pending = (overrides.c.run_id == run) & overrides.c.step.is_(None)
+    query = sa.select(runs.c.desired, runs.c.target, sa.exists().where(pending), sa.exists().where(waits))
+    return query.where(runs.c.id == run, runs.c.fence == sa.bindparam("fence", type_=sa.Integer))
+
+
+_WISHES = _wishes()
+_REQUESTS = (
+    sa.select(overrides.c.id, overrides.c.field, overrides.c.value)
+    .where(overrides.c.run_id == sa.bindparam("run", type_=sa.String), overrides.c.step.is_(None))
+    .order_by(overrides.c.id)
+)
+
+
+class LeasedWrites:
+    """What a worker may do with a run; `RunStore` adds what the pages need."""
+
+    _database: Database
+
+    def acquire(self, run_id: str, holder: str, seconds: float = 60.0, *, claim: bool = False) -> Lease | None:
+        """Take the run to work on it, or None if it is not to run or someone else has it; raises RunNotFound.
+
+        `claim` wishes the run to run in the same moment, so that nobody else can take it first.
+        """
+        with self._database.write() as connection:
+            row = locked(connection, run_id)
+            runnable = row.desired == "running" and row.status in WAITING
+            if held(row, holder) or not (runnable or (claim and row.status != "finished")):
+                return None
+            now = time.time()
+            values = {
+                "fence": row.fence + 1,
+                "lease_holder": holder,
+                "lease_until": now + seconds,
+                "attempts": 1 if claim else row.attempts + 1,
+                "last_ran": now,
+                "started": row.started or now,
+                "status": "running",
+            }
+            if claim:
+                values |= {"desired": "running", "target": None, "error": None, "finished": None}
+            if claim or row.status != "running":
+                values |= CHANGED
+            update(connection, run_id, **values)
+            return Lease(
+                run_id=run_id,
+                fence=row.fence + 1,
+                holder=holder,
+                seconds=seconds,
+                config=row.config,
+                described=row.about is not None,
+                step=row.step,
+                seq=row.seq,
+                attempts=values["attempts"],
+                train_seconds=row.train_seconds,
+            )
+
+    def wishes(self, lease: Lease) -> Wishes:
+        """What is wanted of the leased run now; cheap enough for every 50 ms. Raises LeaseLost."""
+        asked_for = {"run": lease.run_id, "fence": lease.fence, "now": time.time()}
+        with self._database.read() as connection:
+            row = connection.execute(_WISHES, asked_for).one_or_none()
+            if row is None:
+                raise LeaseLost(lease.run_id)
+            desired, target, asked, others = row
+            rows = connection.execute(_REQUESTS, {"run": lease.run_id}).all() if asked else ()
+        requests = tuple(Request(*each) for each in rows)
+        return Wishes(desired, target, requests, bool(others))
+
+    def apply_override(self, lease: Lease, request_id: int, step: int) -> None:
+        """Record that a requested change takes effect at `step`."""
+        with self._database.write() as connection:
+            _renew(connection, lease, **CHANGED)
+            connection.execute(
+                sa.update(overrides)
+                .where(overrides.c.id == request_id, overrides.c.run_id == lease.run_id)
+                .values(step=step)
+            )
+
+    def describe(self, lease: Lease, about: dict[str, Any]) -> None:
+        """Store what a page must know to draw the run; viewers who came earlier start afresh."""
+        with self._database.write() as connection:
+            _renew(connection, lease, about=about, revision=runs.c.revision + 1, **CHANGED)
+
+    def append(
+        self,
+        lease: Lease,
+        encoded: Sequence[bytes],
+        *,
+        step: int | None = None,
+        status: Status | None = None,
+        speed: float | None = None,
+        train_seconds: float | None = None,
+    ) -> None:
+        """Add frames whose numbers follow on those stored, with the last recorded step and the state of the work."""
+        given = {"step": step, "status": status, "speed": speed, "train_seconds": train_seconds}
+        values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        if status is not None:
+            values |= CHANGED
+        if encoded:
+            values["seq"] = telemetry.heading(encoded[-1]).seq
+        with self._database.write() as connection:
+            _renew(connection, lease, **values)
+            if encoded:
+                pieces.write(connection, lease.run_id, encoded)
+
+    def checkpoint(self, lease: Lease, step: int, data: bytes, name: str = "latest") -> None:
+        """Keep the state from which the run goes on by measuring `step`; small frames are merged on the way."""
+        key = (checkpoints.c.run_id == lease.run_id) & (checkpoints.c.name == name)
+        with self._database.write() as connection:
+            before = connection.scalar(sa.select(checkpoints.c.step).where(key))
+            progress = {"attempts": 0} if before is None or step > before else {}
+            _renew(connection, lease, **progress)
+            if before is None:
+                row = {"run_id": lease.run_id, "name": name, "step": step, "data": data}
+                connection.execute(sa.insert(checkpoints).values(row))
+            else:
+                connection.execute(sa.update(checkpoints).where(key).values(step=step, data=data))
+            pieces.compact(connection, lease.run_id)
+
+    def load_checkpoint(self, run_id: str, name: str = "latest") -> tuple[int, bytes] | None:
+        """(next step to measure, state) as `checkpoint` stored it, or None."""
+        query = sa.select(checkpoints.c.step, checkpoints.c.data)
+        query = query.where(checkpoints.c.run_id == run_id, checkpoints.c.name == name)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else (row.step, row.data)
+
+    def rewind(self, lease: Lease, step: int) -> None:
+        """Take back what was recorded at `step` or later, because the work goes on there; viewers start afresh.
+
+        Overrides stay: they take effect at their steps again, so that the same curve is drawn a second time.
+        """
+        with self._database.write() as connection:
+            _renew(connection, lease, step=step - 1, revision=runs.c.revision + 1, **CHANGED)
+            pieces.cut(connection, lease.run_id, step)
+
+    def release(
+        self,
+        lease: Lease,
+        status: Status,
+        error: dict[str, Any] | None = None,
+        *,
+        train_seconds: float | None = None,
+    ) -> Status:
+        """Give the run back and return its new status. *finished* and *failed* stand as they are given.
+
+        Any other status follows from what is desired at this moment; where the run shall go on it is *queued*, or stays
+        *running* if that is what was given.
+        """
+        with self._database.write() as connection:
+            row = _fenced(connection, lease)
+            values: dict[str, Any] = {
+                "fence": lease.fence + 1,
+                "lease_holder": None,
+                "lease_until": None,
+                "attempts": 0,
+            }
+            if status not in ("finished", "failed"):
+                desired = row.desired
+                if desired == "running" and row.target is not None and row.step >= row.target:
+                    desired = "paused"
+                    values |= {"desired": "paused", "target": None}
+                going_on: Status = "running" if status == "running" else "queued"
+                status = going_on if desired == "running" else desired
+            if train_seconds is not None:
+                values["train_seconds"] = train_seconds
+            values |= {"status": status, "error": error, "last_ran": time.time()}
+            if status in OVER:
+                values["finished"] = time.time()
+            if status != row.status or "desired" in values:
+                values |= CHANGED
+            update(connection, lease.run_id, **values)
+        return status
+
+    def reap(self) -> int:
+        """Free the runs whose worker died or fell silent, and return how many there were."""
+        leased = sa.select(runs.c.id, runs.c.lease_holder, runs.c.lease_until).where(runs.c.lease_holder.is_not(None))
+        with self._database.read() as connection:
+            suspects = [row.id for row in connection.execute(leased) if not held(row)]
+        for run_id in suspects:
+            with self._database.write() as connection:
+                row = connection.execute(state_row(run_id)).one_or_none()
+                if row is None or row.lease_holder is None or held(row):
+                    continue
+                status = row.desired if row.desired != "running" else "interrupted"
+                free = {"fence": row.fence + 1, "lease_holder": None, "lease_until": None}
+                update(connection, run_id, status=status, **free, **CHANGED)
+        return len(suspects)

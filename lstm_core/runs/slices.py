@@ -1,0 +1,232 @@
+"""One slice of a run, what a worker executes: take the lease, go on from the checkpoint, write, give it back.
+
+A run is a chain of slices, so that many runs share few workers and any of them may die at any time: the next slice
+continues from the last checkpoint, takes back what was recorded after it and draws the same curve again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from lstm_core.config import Override, RunConfig
+from lstm_core.runs import telemetry
+from lstm_core.runs.failures import in_words, keeps_dying
+from lstm_core.runs.holder import this_process
+from lstm_core.runs.records import Lease, LeaseLost, Status, StoreError, Wishes
+from lstm_core.runs.store import RunStore
+from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
+
+FLUSH = 0.05  # seconds between two looks at the store
+CHECKPOINT = 2.0  # seconds of work that a crash may cost
+ATTEMPTS = 3  # deaths without progress in between before a run is given up
+KEPT_BYTES = 64 * 2**20  # checkpoints' worth of states that stay alive between slices
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """What became of a slice: the run's status after it, None where the run was not there to be taken."""
+
+    run_id: str
+    status: Status | None
+
+
+def run_slice(url: str, run_id: str, *, seconds: float = 1.0, longest: float = 10.0) -> SliceResult:
+    """Work on a run for about `seconds`, or up to `longest` while nobody else waits."""
+    store = _store(url)
+    try:
+        lease = store.acquire(run_id, this_process())
+        status = work(store, lease, seconds=seconds, longest=longest) if lease else None
+    except LeaseLost:
+        status = None
+    return SliceResult(run_id, status)
+
+
+def work(
+    store: RunStore,
+    lease: Lease,
+    *,
+    seconds: float = 1.0,
+    longest: float = 10.0,
+    watch: Callable[[Step], None] | None = None,
+) -> Status:
+    """Work under a lease and release it; returns the run's status. `watch` is shown every step.
+
+    Whatever goes wrong in the training ends the run with an explanation in the store. Raises only LeaseLost, and
+    StoreError where the store itself cannot be used.
+    """
+    torch.set_num_threads(1)
+    if lease.attempts > ATTEMPTS:
+        return store.release(lease, "failed", keeps_dying(ATTEMPTS, lease.step))
+    task: _Work | None = None
+    try:
+        task = _Work(store, lease, watch)
+        status = task.go(seconds, longest)
+    except StoreError:
+        raise
+    except Exception as error:
+        step = lease.step
+        if task is not None:
+            task.flush()
+            step = task.state.step
+            if isinstance(error, NonFinite):
+                task.checkpoint()  # its weights are still good: with another setting the run can go on
+        return store.release(lease, "failed", in_words(error, step))
+    status = store.release(lease, status, train_seconds=task.worked)
+    _keep(lease, task)
+    return status
+
+
+class _Work:
+    """A slice in progress: the live state, and what is measured but not yet written."""
+
+    def __init__(self, store: RunStore, lease: Lease, watch: Callable[[Step], None] | None) -> None:
+        self.store, self.lease, self.watch = store, lease, watch
+        self.config = RunConfig.model_validate(lease.config)
+        self.state = _state(store, lease, self.config)
+        self.seq, self.size = lease.seq, 0
+        self.rows: list[tuple[int, Any]] = []
+        self.snapshots: list[Snapshot] = []
+        self.pictured = -1
+        if not lease.described:
+            store.describe(lease, self.state.about)
+        self.began = self.saved = time.monotonic()
+        self.pace = deque([(self.began, self.state.step)])
+
+    @property
+    def worked(self) -> float:
+        """Seconds of training in the whole run up to now."""
+        return self.lease.train_seconds + time.monotonic() - self.began
+
+    def go(self, seconds: float, longest: float) -> Status:
+        """Train until the run is over, is not wanted any more or the slice's time is up."""
+        overrides = self.store.overrides(self.lease.run_id)
+        wishes = self.store.wishes(self.lease)
+        ended = False
+        while not ended:
+            overrides = self.grant(wishes, overrides)
+            ended, wishes = self.follow(wishes, overrides, seconds, longest)
+        self.checkpoint()
+        if self.state.step > self.config.training.steps:
+            return "finished"
+        return "queued" if wishes.others_waiting or wishes.desired != "running" else "running"
+
+    def grant(self, wishes: Wishes, overrides: list[Override]) -> list[Override]:
+        """Let requested changes take effect at the next step; returns all changes of the run."""
+        if not wishes.requests:
+            return overrides
+        for request in wishes.requests:
+            self.store.apply_override(self.lease, request.id, self.state.step)
+        return self.store.overrides(self.lease.run_id)
+
+    def follow(self, wishes: Wishes, overrides: list[Override], seconds: float, longest: float) -> tuple[bool, Wishes]:
+        """Train as wished until the wishes change; returns whether the slice is over, and the new wishes."""
+        until = wishes.target
+        if wishes.desired != "running":
+            if self.pictured == self.state.step - 1:
+                return True, wishes
+            until = self.state.step  # one step more, for a picture of the step that it rests at
+        look = time.monotonic() + (FLUSH if self.state.step else 0.0)
+        for item in train(self.config, self.state, until=until, overrides=overrides):
+            if isinstance(item, Snapshot):
+                self.snapshots.append(item)
+                continue
+            self.rows.append((item.step, item.scalars))
+            if self.watch:
+                self.watch(item)
+            now = time.monotonic()
+            if now < look:
+                continue
+            self.flush()
+            if now - self.saved > CHECKPOINT:
+                self.checkpoint()
+            new = self.store.wishes(self.lease)
+            if new.requests or (new.desired, new.target) != (wishes.desired, wishes.target):
+                return False, new
+            if now - self.began > (seconds if new.others_waiting else longest):
+                return True, new
+            look = time.monotonic() + FLUSH
+        return True, self.store.wishes(self.lease)
+
+    def flush(self) -> None:
+        """Write what is measured: one scalars frame, and the frames of each snapshot."""
+        if not self.rows:
+            return
+        first, last = self.rows[0][0], self.rows[-1][0]
+        encoded = [self._encode("scalars", telemetry.table(self.rows), first, last)]
+        for snapshot in self.snapshots:
+            self.pictured = snapshot.step
+            encoded.append(self._encode("snapshot", snapshot.arrays, snapshot.step, snapshot.step))
+            for index, arrays in enumerate(snapshot.samples):
+                encoded.append(self._encode("sample", arrays, snapshot.step, snapshot.step, index))
+        self.store.append(self.lease, encoded, step=last, speed=self._speed(last + 1), train_seconds=self.worked)
+        self.rows, self.snapshots = [], []
+
+    def checkpoint(self) -> None:
+        """Write everything measured and the state that belongs to it."""
+        self.flush()
+        data = self.state.dump()
+        self.store.checkpoint(self.lease, self.state.step, data)
+        self.saved, self.size = time.monotonic(), len(data)
+
+    def _encode(
+        self, kind: str, arrays: dict[str, np.ndarray[Any, Any]], first: int, last: int, sample: int | None = None
+    ) -> bytes:
+        self.seq += 1
+        return telemetry.encode(kind, arrays, self.seq, first, last, sample)
+
+    def _speed(self, step: int) -> float | None:
+        """Steps per second over about the last second."""
+        now = time.monotonic()
+        self.pace.append((now, step))
+        while len(self.pace) > 2 and now - self.pace[1][0] > 1:
+            self.pace.popleft()
+        since, before = self.pace[0]
+        elapsed = now - since
+        return (step - before) / elapsed if elapsed > FLUSH else None
+
+
+# The states of the last runs this process worked on: going on with one of them needs no loading.
+_kept: OrderedDict[str, tuple[int, int, TrainState]] = OrderedDict()
+
+
+def _keep(lease: Lease, task: _Work) -> None:
+    _kept[lease.run_id] = (lease.fence, task.size, task.state)
+    while sum(size for _, size, _ in _kept.values()) > KEPT_BYTES or len(_kept) > 4:
+        _kept.popitem(last=False)
+
+
+def _state(store: RunStore, lease: Lease, config: RunConfig) -> TrainState:
+    """The state from which the run goes on; what was recorded beyond it is taken back."""
+    fence, _, kept = _kept.pop(lease.run_id, (None, 0, None))
+    # Releasing a lease and acquiring it again each raise the fence by one: nobody else has worked on it since.
+    if kept is not None and fence == lease.fence - 2 and kept.step == lease.step + 1:
+        return kept
+    checkpoint = store.load_checkpoint(lease.run_id)
+    state = TrainState(config) if checkpoint is None else TrainState.load(config, checkpoint[1])
+    if lease.step >= state.step:
+        store.rewind(lease, state.step)
+    return state
+
+
+@lru_cache(maxsize=4)
+def _store(url: str) -> RunStore:
+    return RunStore(url)
+
+
+def dask_setup(_worker: object) -> None:
+    """Make a new worker process ready before it is given work: a first run must not wait for imports."""
+    torch.set_num_threads(1)
+    small = {"model": {"hidden_size": 4, "attention": "additive"}, "task": {"name": "recall", "length": 4}}
+    config = RunConfig.model_validate({**small, "training": {"steps": 2, "batch_size": 4, "clip": "norm"}})
+    state = TrainState(config)
+    for _ in train(config, state):
+        pass
+    TrainState.load(config, state.dump())
