@@ -224,7 +224,8 @@ class Limit:
         value, largest = getattr(getattr(config, group), name), self.largest(config)
         if value == self.neutral or largest is None or (largest is not False and value <= largest):
             return None
-        return f"{self.field} is {value}, but {self.reason.format(largest=largest)}; {self.remedy.format(largest=largest)}."
+        reason, remedy = (text.format(largest=largest) for text in (self.reason, self.remedy))
+        return f"{self.field} is {value}, but {reason}; {remedy}."
 
 
 # `largest` gives None for "no further bound", False for "only the neutral value".

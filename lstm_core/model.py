@@ -13,8 +13,7 @@ from lstm_core.attention import ATTENTIONS, pool
 from lstm_core.config import ModelConfig
 from lstm_core.initializers import initialize, initialize_module
 from lstm_core.recipes import InitConfig
-from lstm_core.tasks.base import Spec
-
+from lstm_core.tasks.base import Batch, Spec
 
 # the setting's own help says that a projection is slower; torch would say it again for every network
 warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
@@ -23,6 +22,12 @@ warnings.filterwarnings("ignore", message="LSTM with projections is not supporte
 class Output(NamedTuple):
     prediction: Tensor  # (B, K)
     attention: Tensor | None  # (T, B) weights over time, where there is attention
+
+
+def as_tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+    """(inputs, targets, lengths) that share the batch's memory."""
+    lengths = None if batch.lengths is None else torch.from_numpy(batch.lengths)
+    return torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets), lengths
 
 
 class SequenceModel(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,12 +11,12 @@ import torch
 from torch import Tensor
 
 from lstm_core.config import RunConfig
-from lstm_core.model import SequenceModel
+from lstm_core.model import SequenceModel, as_tensors
 from lstm_core.naming import layer_names
 from lstm_core.probes import Trace, gradient_flow, saturation, trace
 from lstm_core.tasks.base import Array, Batch, TaskData
 
-PROBED, SHOWN = 8, 4  # sequences that are measured, and how many of them a page can choose from
+SHOWN = 4  # sequences that are measured, and that a page can choose from
 GATES = ("i", "f", "g", "o")
 LOSS_NAMES = {"cross_entropy": "cross-entropy", "mse": "mean squared error"}
 
@@ -32,37 +31,35 @@ class Snapshot:
 
 
 class Probe:
-    """Measures a model on fixed validation sequences, in double precision, without touching it.
+    """Measures a model on a few fixed validation sequences, without touching it.
 
-    The double-precision twin shows gradients that have long vanished for the model's own 32 bits.
+    The gates are those of the model's own 32 bits; the gradients through time are followed in 64, so that they
+    show their true slope where for the model itself they have long underflowed to 0.
     """
 
     def __init__(
         self, config: RunConfig, model: SequenceModel, data: TaskData, loss: Callable[[Tensor, Tensor], Tensor]
     ) -> None:
         self._config, self._task, self._model, self._loss = config, config.task, model, loss
-        self._twin = copy.deepcopy(model).double().eval().requires_grad_(False)
         self._batch = data.validation.take(_varied(data.validation, self._task.spec.loss == "cross_entropy"))
         self._forecast = self._task.forecast(data)
         self.about = self._describe(data)
 
     def snapshot(self, step: int) -> Snapshot:
         """Everything the board shows besides the scalars; changes neither the model nor any random stream."""
-        for twin, parameter in zip(self._twin.parameters(), self._model.parameters(), strict=True):
-            twin.copy_(parameter.detach())
-        inputs, targets, lengths = _as_double(self._batch)
-        x = self._twin.embed(inputs)
-        traces = trace(self._twin.rnn, x, lengths=lengths)
-        outputs = self._twin.recur(x, lengths).requires_grad_()
-        with torch.enable_grad():
-            answer = self._twin.answer(outputs, lengths)
-            # the sum of the single losses: each sequence's own gradient, whatever the size of the batch
-            loss = self._loss(answer.prediction, targets) * len(self._batch)
-        (grad_output,) = torch.autograd.grad(loss, outputs)
+        model = self._model
+        inputs, targets, lengths = as_tensors(self._batch)
+        x = model.embed(inputs).detach()
+        traces = trace(model.rnn, x, lengths=lengths)
+        top = [traces[name].h for name in list(traces)[-2 if model.rnn.bidirectional else -1 :]]
+        outputs = torch.cat(top, dim=-1).requires_grad_()
+        answer = model.answer(outputs, lengths)
+        # times the size of the batch: each sequence's own gradient, as if it were alone
+        (grad_output,) = torch.autograd.grad(self._loss(answer.prediction, targets) * len(self._batch), outputs)
         flow = gradient_flow(
-            self._twin.rnn,
+            model.rnn,
             x,
-            grad_output.transpose(0, 1) if self._twin.rnn.batch_first else grad_output,
+            grad_output.transpose(0, 1) if model.rnn.batch_first else grad_output,
             lengths=lengths,
             bptt_length=self._config.training.bptt_length,
             trace=traces,
@@ -76,10 +73,11 @@ class Probe:
                 share = saturation(getattr(gates, gate))
                 arrays[f"saturation/{layer}.{gate}"] = np.array([share], np.float32)
         if self._forecast is not None:
-            windows = torch.from_numpy(self._forecast.inputs).double()
-            forecast = self._task.in_unit(self._twin(windows).prediction.numpy())
-            arrays["forecast/prediction"] = forecast[:, 0].astype(np.float32)
-        samples = [self._sample(traces, answer.prediction, answer.attention, row) for row in range(self._shown)]
+            with torch.no_grad():
+                outputs = model.recur(model.embed(torch.from_numpy(self._forecast.inputs)))
+                scaled = model.answer(outputs).prediction.numpy()
+            arrays["forecast/prediction"] = self._task.in_unit(scaled)[:, 0].astype(np.float32)
+        samples = [self._sample(traces, answer.prediction, answer.attention, row) for row in range(len(self._batch))]
         return Snapshot(step, arrays, samples)
 
     def _sample(
@@ -98,10 +96,6 @@ class Probe:
                     arrays[f"range/{layer}.{name}"] = np.array([high], np.float32)
                 arrays[f"gate/{layer}.{name}"] = np.rint((values - low) * (255 / (high - low))).astype(np.uint8)
         return arrays
-
-    @property
-    def _shown(self) -> int:
-        return min(SHOWN, len(self._batch))
 
     def _describe(self, data: TaskData) -> dict[str, Any]:
         model, task = self._config.model, self._task
@@ -127,7 +121,7 @@ class Probe:
             "parameter_count": sum(p.numel() for p in self._model.parameters()),
             "bptt_length": self._config.training.bptt_length,
             "steps": self._config.training.steps,
-            "samples": [asdict(sample) for sample in task.samples(self._batch.take(slice(0, SHOWN)))],
+            "samples": [asdict(sample) for sample in task.samples(self._batch)],
             "answers": task.answers,
             "forecast": forecast,
         }
@@ -135,7 +129,7 @@ class Probe:
 
 def _varied(batch: Batch, classes: bool) -> Array:
     """The rows to look at: of as many classes as there are, or spread over the whole part."""
-    count = min(PROBED, len(batch))
+    count = min(SHOWN, len(batch))
     if not classes:
         return np.linspace(0, len(batch) - 1, count).astype(int)
     rank = np.zeros(len(batch), int)  # how many rows of the same class come before
@@ -148,10 +142,3 @@ def _varied(batch: Batch, classes: bool) -> Array:
 def _power_of_two(values: Array) -> float:
     """The scale of a map that must not jump: the next power of two, at least 1."""
     return float(2.0 ** max(0, np.ceil(np.log2(max(float(np.abs(values).max()), 1e-9)))))
-
-
-def _as_double(batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
-    def double(array: Array) -> Tensor:
-        return torch.from_numpy(array.astype(np.float64) if array.dtype == np.float32 else array)
-
-    return double(batch.inputs), double(batch.targets), None if batch.lengths is None else torch.from_numpy(batch.lengths)

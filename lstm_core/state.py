@@ -16,9 +16,8 @@ from torch.nn import functional
 
 from lstm_core.config import RunConfig, TrainingConfig
 from lstm_core.gradients import Gradients
-from lstm_core.model import build
+from lstm_core.model import as_tensors, build
 from lstm_core.snapshots import Probe
-from lstm_core.tasks.base import Batch
 
 LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
     {"cross_entropy": functional.cross_entropy, "mse": functional.mse_loss}
@@ -37,12 +36,6 @@ OPTIMIZERS: Mapping[str, Optimizer] = MappingProxyType(
         "adamw": lambda p, s: torch.optim.AdamW(p, s.learning_rate, weight_decay=s.weight_decay, fused=True),
     }
 )
-
-
-def as_tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
-    """(inputs, targets, lengths) that share the batch's memory."""
-    lengths = None if batch.lengths is None else torch.from_numpy(batch.lengths)
-    return torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets), lengths
 
 
 class TrainState:

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 import torch
 
 from lstm_core.config import Override, RunConfig, with_overrides
+from lstm_core.model import as_tensors
 from lstm_core.snapshots import Snapshot
-from lstm_core.state import TrainState, as_tensors
+from lstm_core.state import TrainState
 
 __all__ = ["NonFinite", "Snapshot", "Step", "TrainState", "train"]
+
+
+MOST_TIME_IN_SNAPSHOTS = 0.02  # a large network is looked at less often, so that looking never slows it more
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,12 @@ def train(
         if step % settings.validate_every == 0 or step == final:
             scalars |= state.validate()
 
-        if step == last or time.monotonic() >= next_snapshot:
-            yield state.probe.snapshot(step)
-            next_snapshot = time.monotonic() + snapshot_seconds
+        now = time.monotonic()
+        if step == last or now >= next_snapshot:
+            snapshot = state.probe.snapshot(step)
+            cost = time.monotonic() - now
+            next_snapshot = now + max(snapshot_seconds, cost / MOST_TIME_IN_SNAPSHOTS)
+            yield snapshot
         if step < final:
             state.optimizer.step()
         state.step += 1

@@ -7,11 +7,12 @@ import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from lstm_core.tasks.base import TaskConfig
 
 
-def _discover(base: type[TaskConfig]) -> Iterator[tuple[str, type[TaskConfig]]]:
+def _discover(base: Any) -> Iterator[tuple[str, type[TaskConfig]]]:
     for task in base.__subclasses__():
         yield from _discover(task)
         if not inspect.isabstract(task):

@@ -110,7 +110,7 @@ class TaskConfig(Settings, ABC):
     metric_unit: ClassVar[str] = ""
     variable_lengths: ClassVar[bool] = False
 
-    name: str
+    name: str = ""
 
     @property
     @abstractmethod
