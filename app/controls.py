@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
@@ -52,7 +53,7 @@ def widget(control: Control) -> None:
         _recipe(control)
     elif bool in kinds and control.optional:
         given = "yes" if _preset(control) else "no"
-        _select(control, {NOT_SET: f"As the preset says ({given})", True: "Yes", False: "No"}, control.value)
+        _select(control, {NOT_SET: f"Preset: {given}", True: "Yes", False: "No"}, control.value)
     elif bool in kinds:
         st.toggle(
             control.label,
@@ -135,7 +136,9 @@ def _box(control: Control, **look: Any) -> None:
 def _recipe(control: Control) -> None:
     """A scheme, and under it the scheme's own settings."""
     given = _preset(control)
-    unset = {NOT_SET: f"As the preset says ({_in_words(given)})" if given is not None else "None"}
+    unset = {NOT_SET: f"Preset: {words(given.scheme)}" if given is not None else "None"}
+    if given is not None:
+        control = replace(control, notes=(f"The preset says: {_in_words(given)}.",))
     _select(
         control,
         (unset if control.optional else {}) | {name: words(name) for name in schemes(control)},

@@ -15,10 +15,10 @@ from lstm_core.settings import Settings
 
 WORDS = {
     "pytorch": "PyTorch default",
-    "xavier_uniform": "Xavier (Glorot) uniform",
-    "xavier_normal": "Xavier (Glorot) normal",
-    "kaiming_uniform": "He (Kaiming) uniform",
-    "kaiming_normal": "He (Kaiming) normal",
+    "xavier_uniform": "Xavier uniform",
+    "xavier_normal": "Xavier normal",
+    "kaiming_uniform": "He uniform",
+    "kaiming_normal": "He normal",
     "forget": "Forget bias",
     "relu": "ReLU",
     "leaky_relu": "Leaky ReLU",
@@ -36,6 +36,7 @@ class Control:
     field: FieldInfo
     value: Any
     config: RunConfig
+    notes: tuple[str, ...] = ()  # further sentences for the help text
 
     @property
     def extra(self) -> Mapping[str, Any]:
@@ -49,7 +50,7 @@ class Control:
 
     @property
     def help(self) -> str | None:
-        sentences = [self.field.description, *([] if self.forbidden else self.reasons)]
+        sentences = [self.field.description, *self.notes, *([] if self.forbidden else self.reasons)]
         return " ".join(text for text in sentences if text) or None
 
     @property

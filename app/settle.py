@@ -96,7 +96,7 @@ def _within_limits(tree: Tree) -> tuple[Tree, list[str]]:
         value = limit.neutral if largest is False else largest
         parts[group] = parts[group].model_copy(update={field: value})
         label = (type(parts[group]).model_fields[field].json_schema_extra or {})["label"]
-        shown = "empty" if value is None else f"{value:g}"
+        shown = "empty" if value is None else "on" if value is True else f"{value:g}"
         notes.append(f"{label} is now {shown}: {limit.reason.format(largest=largest)}.")
     return {name: part.model_dump() for name, part in parts.items()}, notes
 

@@ -1,0 +1,184 @@
+"""Every setting has its widget, and no widget offers what would be refused."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+from app.fields import Control, controls, ladder, schemes, settings_in, words
+from lstm_core.config import RunConfig
+from lstm_core.settings import Settings, setting
+from lstm_core.tasks import TASKS
+from tests.core.strategies import configs
+
+KINDS = ("selectbox", "toggle", "slider", "select_slider", "number_input")
+
+
+def page() -> None:
+    from app import controls, session
+
+    controls.draw(session.current().config)
+
+
+def opened(config: RunConfig) -> AppTest:
+    from app.session import Session
+
+    test = AppTest.from_function(page)
+    test.session_state["lab"] = Session(config=config)
+    test.run()
+    assert not test.exception
+    return test
+
+
+def drawn(test: AppTest) -> dict[str, list[Any]]:
+    """Widgets by the setting they stand for."""
+    found: dict[str, list[Any]] = {}
+    for kind in KINDS:
+        for element in test.get(kind):
+            found.setdefault(element.key.split(":")[1], []).append(element)
+    return found
+
+
+def paths(config: RunConfig) -> set[str]:
+    """Every setting that the config has, schemes' own settings included; names of tasks and schemes are choices."""
+    found = {"task"}
+    for group in RunConfig.model_fields:
+        for control in controls(config, group):
+            found.add(control.path)
+            if isinstance(control.value, Settings):
+                found |= {inner.path for inner in settings_in(control.value, control.path, config)}
+    return found
+
+
+def now(test: AppTest) -> RunConfig:
+    return test.session_state["lab"].config  # type: ignore[no-any-return]
+
+
+def test_every_field_of_every_task_has_a_widget() -> None:
+    for task in TASKS.values():
+        config = RunConfig(task=task()).replace(**{"training.clip": "norm"})
+        fields = {f"{g}.{f}" for g in RunConfig.model_fields for f in type(getattr(config, g)).model_fields}
+        assert set(drawn(opened(config))) == (fields - {"task.name", "model.cell"}) | {"task"}
+
+
+@pytest.mark.parametrize("part", ["weight_ih", "bias"])
+def test_every_scheme_brings_its_own_settings(part: str) -> None:
+    (control,) = [c for c in controls(RunConfig(), "init") if c.path == f"init.{part}"]
+    for name in schemes(control):
+        config = RunConfig().replace(**{f"init.{part}": {"scheme": name}})
+        shown = drawn(opened(config))
+        own = {f"init.{part}.{field}" for field in type(getattr(config.init, part)).model_fields if field != "scheme"}
+        assert {path for path in shown if path.startswith(f"init.{part}.")} == own
+
+
+def test_a_new_setting_needs_no_new_code() -> None:
+    class Bigger(Settings):
+        zoneout: float = setting(0.1, "Zoneout", "Keeps the old state now and then.", ge=0, le=1, step=0.05)
+        merge: Literal["sum", "concat"] = setting("sum", "Merge", "How the directions meet.")
+        peephole: bool = setting(False, "Peepholes", "Lets the gates see the cell.")
+        window: int | None = setting(None, "Window", "How far it sees.", unit="steps", ge=1, le=9)
+
+    made = settings_in(Bigger(), "model", RunConfig())
+    assert [control.label for control in made] == ["Zoneout", "Merge", "Peepholes", "Window (steps)"]
+    assert [control.help for control in made][2] == "Lets the gates see the cell."
+    assert made[0].look == "slider"
+    assert made[0].range == (0, 1)
+
+
+def test_an_essential_setting_stands_above_the_folded_ones() -> None:
+    test = opened(RunConfig())
+    folded = {element.key.split(":")[1] for group in test.expander for kind in KINDS for element in group.get(kind)}
+    assert set(drawn(test)) - folded == {
+        "task", "init.preset", "model.hidden_size", "model.bidirectional", "training.clip",
+    }  # fmt: skip
+    assert [group.label for group in test.expander] == ["Task", "Model", "Initialization", "Training"]
+
+
+def test_the_threshold_is_asked_for_only_when_it_counts() -> None:
+    test = opened(RunConfig())
+    assert "training.clip_threshold" not in drawn(test)
+    drawn(test)["training.clip"][0].set_value("norm").run()
+    assert "training.clip_threshold" in drawn(test)
+    assert now(test).training.clip == "norm"
+
+
+def test_slider_and_box_move_together() -> None:
+    test = opened(RunConfig())
+    slider, box = drawn(test)["model.hidden_size"]
+    box.set_value(33).run()
+    slider, box = drawn(test)["model.hidden_size"]
+    assert (slider.value, box.value, now(test).model.hidden_size) == (33, 33, 33)
+    slider.set_value(128).run()
+    assert (drawn(test)["model.hidden_size"][1].value, now(test).model.hidden_size) == (128, 128)
+
+
+def test_what_is_impossible_cannot_be_picked_and_says_why() -> None:
+    test = opened(RunConfig())
+    assert drawn(test)["model.dropout"][0].disabled
+    assert any("Dropout acts between layers" in caption.value for caption in test.caption)
+    drawn(test)["model.num_layers"][0].set_value(2).run()
+    assert not drawn(test)["model.dropout"][0].disabled
+    drawn(test)["model.hidden_size"][1].set_value(20).run()
+    assert drawn(test)["model.proj_size"][1].max == 19
+
+
+def test_a_scheme_can_be_chosen_and_given_back_to_the_preset() -> None:
+    test = opened(RunConfig())
+    drawn(test)["init.weight_hh"][0].set_value("orthogonal").run()
+    drawn(test)["init.weight_hh.gain"][0].set_value(2.0).run()
+    assert now(test).init.parts().weight_hh.gain == 2.0  # type: ignore[union-attr]
+    drawn(test)["init.weight_hh"][0].set_value("").run()
+    assert now(test) == RunConfig()
+    drawn(test)["init.per_gate"][0].set_value(True).run()
+    assert now(test).init.per_gate is True
+
+
+def test_another_task_shows_its_own_settings() -> None:
+    test = opened(RunConfig())
+    drawn(test)["task"][0].set_value("digits").run()
+    assert now(test).task.name == "digits"
+    assert "task.reading" in drawn(test)
+    assert "task.length" not in drawn(test)
+
+
+@given(configs())
+def test_the_present_value_is_always_on_offer(config: RunConfig) -> None:
+    for control in (c for group in RunConfig.model_fields for c in controls(config, group)):
+        assert control.label
+        if int in control.options or float in control.options:
+            low, high = control.range
+            assert control.value is None or low <= control.value <= high
+
+
+@given(st.floats(1e-9, 1), st.floats(1.5, 1e9))
+def test_a_ladder_spans_its_range_in_even_steps(low: float, high: float) -> None:
+    stops = ladder(low, high)
+    assert (stops[0], stops[-1]) == (low, high)
+    assert all(a < b <= 10 * a for a, b in pairwise(stops))
+
+
+def test_widths_offer_powers_of_two_and_round_numbers() -> None:
+    assert ladder(1, 130) == [1, 2, 4, 5, 8, 10, 16, 20, 32, 50, 64, 100, 128, 130]
+
+
+def test_names_become_words() -> None:
+    assert [words(name) for name in ("truncated_normal", "pytorch", "fan_in")] == [
+        "Truncated normal",
+        "PyTorch default",
+        "Fan in",
+    ]
+
+
+def test_forbidden_means_only_the_neutral_value_is_left() -> None:
+    def at(config: RunConfig, path: str) -> Control:
+        return next(c for c in controls(config, path.split(".")[0]) if c.path == path)
+
+    assert at(RunConfig(), "training.momentum").forbidden
+    assert not at(RunConfig().replace(**{"training.optimizer": "sgd"}), "training.momentum").forbidden
+    assert at(RunConfig().replace(**{"model.bidirectional": True}), "training.bptt_length").forbidden
+    assert at(RunConfig().replace(**{"model.hidden_size": 1}), "model.proj_size").forbidden
