@@ -6,6 +6,7 @@ continues from the last checkpoint, takes back what was recorded after it and dr
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -222,11 +223,15 @@ def _store(url: str) -> RunStore:
 
 
 def dask_setup(_worker: object) -> None:
-    """Make a new worker process ready before it is given work: a first run must not wait for imports."""
-    torch.set_num_threads(1)
-    small = {"model": {"hidden_size": 4, "attention": "additive"}, "task": {"name": "recall", "length": 4}}
+    """Make a new worker process ready before it is given work, by a tiny run in a store that is thrown away.
+
+    A first run must not wait for imports, and the digits' scans come with a library that takes its time.
+    """
+    importlib.import_module("sklearn.datasets")
+    small = {"task": {"length": 4}, "model": {"hidden_size": 4, "attention": "additive"}}
     config = RunConfig.model_validate({**small, "training": {"steps": 2, "batch_size": 4, "clip": "norm"}})
-    state = TrainState(config)
-    for _ in train(config, state):
-        pass
-    TrainState.load(config, state.dump())
+    store = RunStore("sqlite://")
+    if lease := store.acquire(store.create(config), this_process()):
+        work(store, lease)
+    _kept.clear()
+    store.close()
