@@ -22,7 +22,7 @@ State = Tensor | tuple[Tensor, Tensor] | None
 class Trace:
     """One layer and direction at every time step, in the order of real time for both directions; 0 where padded.
 
-    Gates i, f, g, o and cell state c (T, B, H); hidden state h (T, B, P), P = proj_size where the layer projects, else H.
+    Gates i, f, g, o and cell state c (T, B, H); hidden state h (T, B, P), P = proj_size if it projects, else H.
     """
 
     i: Tensor
@@ -105,11 +105,11 @@ def gradient_flow(
         for name, share in zip(names, grad.chunk(len(names), dim=-1), strict=True):
             turn = _turn(name, len(x), lengths)
             weights, layer = _weights(rnn, name).double(), traces[name].map(Tensor.double).map(turn)
-            flow, dz = _flow_layer(weights, layer, start[name][1].double(), turn(share), bptt_length)
+            c0, downwards = start[name][1].double(), names is not layers[0]
+            flow, grad_x = _flow_layer(weights, layer, c0, turn(share), bptt_length, downwards)
             flows[name] = GradientFlow(turn(flow.h), turn(flow.c))
-            if names is not layers[0]:
-                below.append(turn(dz @ weights.ih))
-        grad = sum(below, start=torch.zeros(()))
+            below.append(turn(grad_x))
+        grad = below[0] if len(below) == 1 else below[0] + below[1]
     return {name: flows[name] for name in traces}
 
 
@@ -122,6 +122,28 @@ def saturation(gate: Tensor, low: float = 0.1, high: float = 0.9, lengths: Tenso
     if lengths is not None:
         outside = outside[torch.arange(len(gate), device=gate.device)[:, None] < lengths.to(gate.device)]
     return float(outside.double().mean())
+
+
+def spectrum(block: Tensor) -> Tensor:
+    """The singular values of a matrix, largest first, in double precision: what it can stretch a vector by."""
+    return torch.linalg.svdvals(block.detach().double())
+
+
+def spectral_radius(block: Tensor) -> float:
+    """The largest |eigenvalue| of a square matrix: what it stretches by when applied again and again.
+
+    Raises ValueError where the matrix is not square, as a gate's recurrent block with projection.
+    """
+    if block.dim() != 2 or block.shape[0] != block.shape[1]:
+        raise ValueError(f"Only a square matrix has eigenvalues; this one is {tuple(block.shape)}.")
+    return float(torch.linalg.eigvals(block.detach().double()).abs().max())
+
+
+def weight_statistics(block: Tensor) -> dict[str, float]:
+    """`mean`, `std` (of the values as they are: divided by n), `min` and `max` of all entries."""
+    values = block.detach().double()
+    statistics = {"mean": values.mean(), "std": values.std(correction=0), "min": values.min(), "max": values.max()}
+    return {name: float(value) for name, value in statistics.items()}
 
 
 class _Weights(NamedTuple):
@@ -159,9 +181,9 @@ def _trace_layer(weights: _Weights, x: Tensor, start: tuple[Tensor, Tensor], pad
 
 
 def _flow_layer(
-    weights: _Weights, layer: Trace, c0: Tensor, grad: Tensor, cut: int | None
+    weights: _Weights, layer: Trace, c0: Tensor, grad: Tensor, cut: int | None, downwards: bool
 ) -> tuple[GradientFlow, Tensor]:
-    """One direction in the order in which it reads: the norms, and ∂L/∂z_t (T, B, 4H), z before squashing.
+    """One direction in the order in which it reads: the norms, and, if wanted `downwards`, ∂L/∂x (T, B, I).
 
     `grad` (T, B, P) is what reaches h_t by way of the output. Every elementwise factor is worked out for all steps
     at once, so that the loop is left with four operations: ∂L/∂c_t from ∂L/∂m_t and from what step t + 1 sent; what
@@ -171,27 +193,28 @@ def _flow_layer(
     i, f, g, o, c = layer.i, layer.f, layer.g, layer.o, layer.c
     steps, batch, hidden = c.shape
     cut = cut or steps
+    sigmoid_backward, tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward  # y·σ′, y·tanh′
     before, squashed = torch.cat([c0[None], c[:-1]]), c.tanh()
-    c_from_m = (o * (1 - squashed**2)).unbind()
-    o_from_m = (squashed * o * (1 - o)).unbind()
-    all_from_c = torch.stack([f, g * i * (1 - i), before * f * (1 - f), i * (1 - g**2)], dim=2).unbind()
+    from_m_to_c, from_m_to_o = tanh_backward(o, squashed).unbind(), sigmoid_backward(squashed, o).unbind()
+    from_c = torch.stack([f, sigmoid_backward(g, i), sigmoid_backward(before, f), tanh_backward(i, g)], dim=2).unbind()
 
     dh, dc = grad.clone(), torch.empty_like(c)
-    sent = c.new_empty(steps, batch, 5, hidden)  # by step t: to c_{t−1}, and to the gates i, f, g, o before squashing
-    dz = sent.flatten(2)[:, :, hidden:]  # (T, B, 4H)
-    dh_at, dc_at, dz_at = dh.unbind(), dc.unbind(), dz.unbind()
-    sent_by_c, sent_by_m, sent_to_c = sent[:, :, :4].unbind(), sent[:, :, 4].unbind(), sent[:, :, 0].unbind()
-    nothing = to_c = torch.zeros_like(c0)
+    dx = c.new_empty(steps, batch, weights.ih.shape[1] if downwards else 0)
+    dh_at, dc_at, dx_at = dh.unbind(), dc.unbind(), dx.unbind()
+    sent = c.new_zeros(batch, 5, hidden)  # by one step: to c_{t−1}, and to the gates i, f, g, o before squashing
+    sent_to_c, sent_by_c, sent_by_m, dz = sent[:, 0], sent[:, :4], sent[:, 4], sent.flatten(1)[:, hidden:]
     for t in reversed(range(steps)):
         dm = dh_at[t] if weights.hr is None else dh_at[t] @ weights.hr
-        torch.addcmul(to_c, c_from_m[t], dm, out=dc_at[t])
-        torch.mul(all_from_c[t], dc_at[t].unsqueeze(1), out=sent_by_c[t])
-        torch.mul(o_from_m[t], dm, out=sent_by_m[t])
+        torch.addcmul(sent_to_c, from_m_to_c[t], dm, out=dc_at[t])
+        torch.mul(from_c[t], dc_at[t].unsqueeze(1), out=sent_by_c)
+        torch.mul(from_m_to_o[t], dm, out=sent_by_m)
         if t % cut:
-            dh_at[t - 1].addmm_(dz_at[t], weights.hh)
-        to_c = sent_to_c[t] if t % cut else nothing
-    norms = GradientFlow(torch.linalg.vector_norm(dh, dim=-1), torch.linalg.vector_norm(dc, dim=-1))
-    return norms, dz
+            dh_at[t - 1].addmm_(dz, weights.hh)
+        else:
+            sent_to_c.zero_()
+        if downwards:
+            torch.mm(dz, weights.ih, out=dx_at[t])
+    return GradientFlow(torch.linalg.vector_norm(dh, dim=-1), torch.linalg.vector_norm(dc, dim=-1)), dx
 
 
 def _layers(rnn: nn.LSTM) -> list[list[str]]:
