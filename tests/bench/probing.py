@@ -1,0 +1,79 @@
+"""What it costs to see inside the network: gates and gradients through time, against the usual ways to get them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from lstm_core.probes import gradient_flow, trace
+from tests.bench.report import Row
+
+T, BATCH, INPUT, HIDDEN = 100, 8, 32, 64
+
+
+def measure(short: bool = True) -> list[Row]:
+    """`trace` against an `nn.LSTMCell` loop that gives the same gates, `gradient_flow` against autograd."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    rnn, x = nn.LSTM(INPUT, HIDDEN), torch.randn(T, BATCH, INPUT)
+    grad = torch.randn(T, BATCH, HIDDEN)
+    gates = trace(rnn, x)
+    turns = 9 if short else 25
+    return [
+        Row(
+            f"nn.LSTMCell loop ÷ trace, T {T} H {HIDDEN}",
+            _ratios(lambda: _loop(rnn, x), lambda: trace(rnn, x), turns),
+            "×",
+            "≥ 5",
+        ),
+        Row(
+            f"autograd with kept gradients ÷ gradient_flow, T {T} H {HIDDEN}",
+            _ratios(lambda: _autograd(rnn, x, grad), lambda: gradient_flow(rnn, x, grad, trace=gates), turns),
+            "×",
+            "≥ 3",
+        ),
+    ]
+
+
+@torch.no_grad()
+def _loop(rnn: nn.LSTM, x: Tensor) -> list[tuple[Tensor, ...]]:
+    """All gates of all steps, one step after the other."""
+    h = c = x.new_zeros(BATCH, HIDDEN)
+    steps = []
+    for x_t in x:
+        z = x_t @ rnn.weight_ih_l0.T + rnn.bias_ih_l0 + h @ rnn.weight_hh_l0.T + rnn.bias_hh_l0
+        i, f, g, o = z.chunk(4, dim=-1)
+        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+        c = f * c + i * g
+        h = o * c.tanh()
+        steps.append((i, f, g, o, c, h))
+    return steps
+
+
+def _autograd(rnn: nn.LSTM, x: Tensor, grad: Tensor) -> list[Tensor]:
+    """‖∂L/∂h_t‖ and ‖∂L/∂c_t‖ of every step from `retain_grad`."""
+    cell = nn.LSTMCell(INPUT, HIDDEN)
+    h = c = x.new_zeros(BATCH, HIDDEN)
+    states = []
+    for x_t in x:
+        h, c = cell(x_t, (h, c))
+        h.retain_grad()
+        c.retain_grad()
+        states.append((h, c))
+    (torch.stack([h for h, _ in states]) * grad).sum().backward()
+    return [state.grad.norm(dim=-1) for pair in states for state in pair if state.grad is not None]
+
+
+def _ratios(slow: Callable[[], object], fast: Callable[[], object], turns: int) -> list[float]:
+    return [_time(slow) / _time(fast) for _ in range(turns)]
+
+
+def _time(work: Callable[[], object], repeats: int = 20) -> float:
+    work()
+    began = time.perf_counter()
+    for _ in range(repeats):
+        work()
+    return time.perf_counter() - began
