@@ -5,9 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app import actions, controls, session, summary
+from app.board.board import board
 from lstm_core.runs.records import Run, StoreError
-
-BOARD = "board"
 
 
 def page() -> None:
@@ -25,10 +24,7 @@ def page() -> None:
         st.warning(problem, icon=":material/link_off:")
     while here.refusals:
         st.toast(here.refusals.pop(0), icon=":material/info:")
-    if run is None:
-        st.info("Nothing has been trained here yet. Press **Train** at the left: the defaults are a good first run.")
-    else:
-        st.write(run.id, run.status, run.step, run.config)
+    board(run.id if run else None, key="board", on_action=actions.perform)
 
 
 def _foot(here: session.Session, run: Run | None) -> None:
