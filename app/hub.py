@@ -145,6 +145,14 @@ class Hub:
                 kept = topic.kept_history = (revision, max(seq, heading(data).seq), data)
             return kept
 
+    async def missed(self, topic: Topic, after: int) -> tuple[int, list[bytes]] | None:
+        """(place, the scalars frames since `after`) for a viewer who comes back soon; None if they are too many."""
+        seq = topic.seq
+        if seq - after > 4 * KEEP:
+            return None
+        found = await asyncio.to_thread(self.store().frames, topic.run_id, after, ("scalars",))
+        return (max([seq, *(each[0] for each in found)]), [each[-1] for each in found]) if len(found) <= KEEP else None
+
     async def picture(self, topic: Topic, sample: int) -> None:
         """See to it that the newest frame of this sample is at hand."""
         if topic.snapshot is not None and sample not in topic.samples:

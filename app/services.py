@@ -33,21 +33,25 @@ def store() -> RunStore:
         return _store
 
 
+def shows_only() -> bool:
+    """Whether LSTM_LAB_WORKERS is 0: this server trains nothing, another one on the same store does."""
+    return os.environ.get("LSTM_LAB_WORKERS") == "0"
+
+
 def engine() -> Engine:
-    """The engine of this process, not necessarily started. LSTM_LAB_WORKERS says how many processes train."""
+    """The engine of this process, not necessarily started."""
     global _engine
     with _lock:
         if _engine is None:
             from lstm_core.runs.engine import Engine
 
-            workers = os.environ.get("LSTM_LAB_WORKERS")
-            _engine = Engine(store(), workers=int(workers) if workers else None)
+            _engine = Engine(store())
         return _engine
 
 
 def engine_ready() -> bool:
-    """Whether runs can be worked on at once; never waits and never makes an engine."""
-    return _engine is not None and _engine.ready
+    """Whether runs are worked on at once; never waits and never makes an engine."""
+    return shows_only() or (_engine is not None and _engine.ready)
 
 
 def ensure_example() -> str | None:
@@ -78,7 +82,8 @@ def start() -> None:
     """Open the store, begin the example if there is nothing else, start the workers. Blocks for seconds."""
     try:
         ensure_example()
-        engine().start()
+        if not shows_only():
+            engine().start()
     except Exception as error:
         # The page opens all the same and says that nothing trains; the reason belongs to whoever started it.
         _log.error("The training processes could not be started: %s", error)

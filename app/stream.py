@@ -30,6 +30,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit import config as options
 
+from app.board.route import figures
 from app.hub import KEEP, POINTS, Hub, Topic, describe, newest
 from app.static import serve_static
 from lstm_core.runs.records import RunNotFound, StoreError
@@ -104,20 +105,23 @@ class Viewer:
             return [] if told == self.missed else [json.dumps({"type": "missing", "message": self.missed})]
         if topic.pulse is None:
             return []
-        reset: list[str | bytes] = []
+        first: list[str | bytes] = []
+        soon = self.returning and self.revision == topic.revision and self.place < topic.floor
+        if soon and (found := await self.hub.missed(topic, self.place)) is not None:
+            self.place, first = found[0], [*found[1]]
         if self._lost(topic):
             revision, place, history = await self.hub.history(topic)
             self.revision, self.place, self.snapshot_seen, self.sample_seen = revision, place, -1, -1
-            reset = [json.dumps(_reset(revision, topic.about)), history]
+            first = [json.dumps(_reset(revision, topic.about)), history]
         await self.hub.picture(topic, self.sample)
-        if self.revision != topic.revision or topic.missing is not None:  # meanwhile; what was read is of no use
+        if self.revision != topic.revision or topic.pulse is None:  # meanwhile: what was read is of no use
             self.wake.set()
             return []
         # From here to the end nothing waits, so all of it is of one moment.
         self.returning = False
         messages: list[str | bytes] = [] if self.version == topic.version else [topic.text]
         self.version = topic.version
-        messages += reset
+        messages += first
         frames = topic.after(self.place)
         messages += [frame for _, frame in frames]
         self.place = frames[-1][0] if frames else self.place
@@ -292,6 +296,7 @@ def routes(hub: Hub) -> list[BaseRoute]:
         Route("/lab/runs/{id}/snapshot/{step}", partial(snapshot, hub)),
         Route("/lab/runs/{id}/snapshot/{step}/{sample}", partial(snapshot, hub)),
         Route("/lab/runs/{id}/poll", partial(poll, hub)),
+        Route("/lab/runs/{id}/figures", partial(figures, hub.store)),
         Route("/lab/static/{file}", serve_static),
         Route("/healthz", partial(health, hub)),
     ]
