@@ -31,7 +31,7 @@ def measure(short: bool = True) -> list[Row]:
         ),
         Row(
             f"autograd with kept gradients ÷ gradient_flow, T {T} H {HIDDEN}",
-            _ratios(lambda: _autograd(rnn, x, grad), lambda: gradient_flow(rnn, x, grad, trace=gates), turns),
+            _ratios(lambda: _autograd(x, grad), lambda: gradient_flow(rnn, x, grad, trace=gates), turns),
             "×",
             "≥ 3",
         ),
@@ -53,7 +53,7 @@ def _loop(rnn: nn.LSTM, x: Tensor) -> list[tuple[Tensor, ...]]:
     return steps
 
 
-def _autograd(rnn: nn.LSTM, x: Tensor, grad: Tensor) -> list[Tensor]:
+def _autograd(x: Tensor, grad: Tensor) -> list[Tensor]:
     """‖∂L/∂h_t‖ and ‖∂L/∂c_t‖ of every step from `retain_grad`."""
     cell = nn.LSTMCell(INPUT, HIDDEN)
     h = c = x.new_zeros(BATCH, HIDDEN)
