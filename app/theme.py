@@ -42,7 +42,8 @@ INK, QUIET, FAINT, GRID, PAPER = TOKENS["light"].values()
 TRAIN, VALIDATION, CHANCE = "solid", "dash", "dot"  # line styles mean the same on every chart
 LAYER_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
-# Anchors, evenly spaced: viridis (Smith & van der Walt, 2015); balance (cmocean, Thyng 2016).
+# Anchors, evenly spaced: viridis (Smith & van der Walt, 2015); balance (cmocean, Thyng 2016)
+# without its ends, which are so dark that −1 and 1 look alike.
 _SEQUENTIAL = (
     "#440154",
     "#482878",
@@ -56,8 +57,7 @@ _SEQUENTIAL = (
     "#fde725",
 )
 _DIVERGING = (
-    "#171c42", "#293a8f", "#0b66bd", "#4590b9", "#8eb5c2", "#d2d8db",
-    "#e6d2cc", "#d59d89", "#c46548", "#ac2b24", "#780e28", "#3c0911",
+    "#293a8f", "#0b66bd", "#4590b9", "#8eb5c2", "#d2d8db", "#e6d2cc", "#d59d89", "#c46548", "#ac2b24", "#780e28",
 )  # fmt: skip
 
 
@@ -108,6 +108,15 @@ def template() -> dict[str, Any]:
             "hoverlabel": {"bgcolor": PAPER, "bordercolor": FAINT, "font": {"color": INK}},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         }
+    }
+
+
+def look() -> dict[str, Any]:
+    """All of it as JSON, for the board."""
+    return {
+        "tokens": {mode: dict(tokens) for mode, tokens in TOKENS.items()},
+        "gates": dict(GATES),
+        "palettes": {"sequential": list(palette("sequential")), "diverging": list(palette("diverging"))},
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from app import theme
 from app.figures import curves, through_time
 from app.figures.filling import fill
 from app.figures.panel import About, Panel
@@ -39,7 +38,7 @@ PANELS: tuple[Panel, ...] = (
         "time",
         "maps",
         through_time.gates,
-        height=1.55,
+        height=1.5,
     ),
     Panel("metric", "Metric", "How well the task is done, in its own measure.", "steps", "lines", curves.metric),
     Panel(
@@ -74,16 +73,11 @@ PANELS: tuple[Panel, ...] = (
 
 
 def specs(about: About) -> dict[str, Any]:
-    """Everything the board needs to draw a run: the panels that fit it with their figures, the maps, the colours."""
+    """Everything the board needs to draw a run: the panels that fit it, with their figures."""
     panels = [
         {**_outline(panel), "figure": json.loads(panel.draw(about).to_json())} for panel in PANELS if panel.fits(about)
     ]
-    return {
-        "panels": panels,
-        "palettes": {name: list(theme.palette(name)) for name in ("sequential", "diverging")},
-        "tokens": {mode: dict(tokens) for mode, tokens in theme.TOKENS.items()},
-        "gates": dict(theme.GATES),
-    }
+    return {"panels": panels}
 
 
 def outline() -> list[dict[str, Any]]:

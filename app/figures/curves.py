@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 from app import theme
 from app.figures.panel import About, curve, figure, layer_name, level, with_unit
 
-SMOOTH = 20  # steps; the raw line stays visible beneath
+SMOOTH = 150  # windows along the line; the raw line stays visible beneath
+DOTS = {"mode": "lines+markers", "marker": {"size": 5, "color": theme.QUIET}}  # measured here and not between
 
 
 def loss(about: About) -> go.Figure:
@@ -17,7 +18,7 @@ def loss(about: About) -> go.Figure:
     drawing.add_trace(
         curve("train, smoothed", "loss/train", theme.line(width=2.25), meta={"smooth": SMOOTH, "group": "train"})
     )
-    drawing.add_trace(curve("validation", "loss/val", theme.line(theme.QUIET, width=2, dash=theme.VALIDATION)))
+    drawing.add_trace(curve("validation", "loss/val", theme.line(theme.QUIET, width=2, dash=theme.VALIDATION), **DOTS))
     if "loss" in about["chance"]:
         drawing.add_trace(level(_chance(about), about["chance"]["loss"]))
     return drawing.update_yaxes(rangemode="tozero")
@@ -31,7 +32,9 @@ def metric(about: About) -> go.Figure:
     drawing.add_trace(
         curve("train, smoothed", f"{name}/train", theme.line(width=2.25), meta={"smooth": SMOOTH, "group": "train"})
     )
-    drawing.add_trace(curve("validation", f"{name}/val", theme.line(theme.QUIET, width=2, dash=theme.VALIDATION)))
+    drawing.add_trace(
+        curve("validation", f"{name}/val", theme.line(theme.QUIET, width=2, dash=theme.VALIDATION), **DOTS)
+    )
     if name in about["chance"]:
         drawing.add_trace(level(_chance(about), about["chance"][name]))
     if name == "accuracy":
@@ -42,7 +45,9 @@ def metric(about: About) -> go.Figure:
 def lag(_about: About) -> go.Figure:
     """Notice a lag of 1: the forecast then repeats the last value it saw, however close its line looks."""
     drawing = figure("training step", "lag (time steps)")
-    drawing.add_trace(curve("validation", "lag/val", {**theme.line(width=2, dash=theme.VALIDATION), "shape": "hv"}))
+    drawing.add_trace(
+        curve("validation", "lag/val", {**theme.line(width=2, dash=theme.VALIDATION), "shape": "hv"}, **DOTS)
+    )
     drawing.add_trace(level("a copy of the last value", 1))
     return drawing.update_yaxes(range=[-0.2, 5.2], autorange=False)
 
@@ -51,7 +56,7 @@ def gradient_norms(about: About) -> go.Figure:
     """Notice spikes of the norm before clipping, and which gate's recurrent weights receive (almost) no gradient."""
     drawing = figure("training step", "gradient norm")
     drawing.update_yaxes(type="log", exponentformat="power")
-    drawing.add_trace(curve("before clipping", "grad_norm/total", theme.line(width=1.5)))
+    drawing.add_trace(curve("all weights", "grad_norm/total", theme.line(width=1.5)))
     drawing.add_trace(
         curve(
             "after clipping",
@@ -77,7 +82,7 @@ def gradient_norms(about: About) -> go.Figure:
                     dash,
                 )
             )
-    for parameter, words in (("weight_ih", "input weights"), ("bias", "biases")):
+    for parameter, words in (("weight_ih", "inputs"), ("bias", "biases")):
         for number, layer in enumerate(about["layers"]):
             dash = theme.LAYER_DASHES[number % len(theme.LAYER_DASHES)]
             for gate in about["gates"]:

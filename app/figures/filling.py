@@ -52,12 +52,19 @@ def values_of(meta: Mapping[str, Any], arrays: Mapping[str, Array]) -> Array:
     return low + stored.astype(np.float32) / 255 * (high - low)
 
 
-def smooth(values: Array, length: float) -> Array:
-    """An exponential mean over about `length` values (n,), corrected for its start, so that it begins at the first."""
-    keep = 1 - 1 / length
-    total = weight = 0.0
-    result = np.empty(len(values))
-    for index, value in enumerate(values):
-        total, weight = keep * total + value, keep * weight + 1
-        result[index] = total / weight
-    return result
+def smooth(values: Array, windows: int) -> Array:
+    """A centred mean of values (n,) that never lags behind them: 2w + 1 wide, fewer near both ends.
+
+    w is the power of two nearest to n / windows, so that the line does not change with every point that is added.
+    """
+    count = len(values)
+    width = half_width(count, windows)
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    places = np.arange(count)
+    reach = np.minimum(width, np.minimum(places, count - 1 - places))
+    return np.asarray((sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1))
+
+
+def half_width(count: int, windows: int) -> int:
+    """w of `smooth`: a power of two, 2 at least."""
+    return int(2 ** max(1, round(np.log2(max(count, 1) / windows))))

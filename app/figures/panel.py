@@ -53,7 +53,7 @@ def figure(x: str, y: str, **layout: Any) -> go.Figure:
 def curve(name: str, y: str, line: Mapping[str, Any], **rest: Any) -> go.Scatter:
     """A line over the steps of training, filled by the scalar `y`; `meta` in `rest` adds to the binding."""
     meta = {"x": "step", "y": y, **rest.pop("meta", {})}
-    return go.Scatter(name=name, mode="lines", line=dict(line), meta=meta, x=[], y=[], **rest)
+    return go.Scatter(**{"name": name, "mode": "lines", "line": dict(line), "meta": meta, "x": [], "y": [], **rest})
 
 
 def level(name: str, value: float) -> go.Scatter:

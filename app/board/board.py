@@ -1,0 +1,54 @@
+"""The live board: one Components-v2 component that opens its own line to the server and draws a run as it happens.
+
+Python says which run; everything that moves comes over `/lab/stream` and never passes through a rerun of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import figures, theme
+from app.static import static_url
+
+PREFIX = "/lab"
+
+# Streamlit sends this text with every rerun, so it only fetches the real thing.
+_LOADER = f"""
+const board = import(new URL("{static_url("board.js")}", location.origin));
+export default async (component) => (await board).mount(component);
+"""
+
+_component = st.components.v2.component("lstm_lab_board", js=_LOADER, isolate_styles=False)
+
+
+def board(
+    run_id: str | None, *, key: str, on_action: Callable[[Mapping[str, Any]], None], editable: bool = True
+) -> None:
+    """Show a run, live; `run_id` None shows the empty board.
+
+    `on_action` gets what a button of the board asks for: {"name": "train" | "pause" | "resume" | "step" | "stop" |
+    "rewind" | "reseed" | "override", "run": id} and, for some, "n", "field", "value". Without `editable` the buttons
+    are there and say why they do not act.
+    """
+
+    def acted() -> None:
+        action = st.session_state[key]["action"]
+        if isinstance(action, Mapping):
+            on_action(action)
+
+    _component(
+        key=key,
+        data={
+            "run": run_id,
+            "editable": editable,
+            "base": PREFIX,
+            "css": static_url("board.css"),
+            "plotly": static_url("plotly.min.js"),
+            "panels": figures.outline(),
+            "look": theme.look(),
+        },
+        on_action_change=acted,
+    )

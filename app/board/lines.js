@@ -1,0 +1,325 @@
+/** Line charts: a Plotly figure from Python, filled from the buffers, redrawn in place. */
+
+import { LEFT, RIGHT } from "./crosshair.js";
+import { after, extremes } from "./frames.js";
+import { Panel, toggle } from "./panel.js";
+import { Range, stepLimit } from "./ranges.js";
+import { el } from "./dom.js";
+import { number } from "./text.js";
+
+const CONFIG = { displayModeBar: false, doubleClick: false, responsive: false, scrollZoom: false, showTips: false };
+const GREEK = { learning_rate: "lr", clip: "clip", clip_threshold: "threshold" };
+
+export class LinePanel extends Panel {
+  /**
+   * @param {any} spec a panel with its figure
+   * @param {any} context `choices` (what the viewer switched, kept over runs), `colours()`, `crosshair`, `wake()`
+   */
+  constructor(spec, context) {
+    super(spec);
+    this.spec = spec;
+    this.context = context;
+    this.timed = spec.figure.layout.meta?.axis === "time";
+    this.plot = el("div.lab-plot");
+    this.picture.prepend(this.plot);
+    this.ranges = { linear: new Range(), log: new Range() };
+    this.zoom = null;
+    this.smoothed = new Map();
+    this.revision = 0;
+    this.x = new Float64Array(4096);
+    this.y = new Float32Array(4096);
+    this.#switches();
+    if (this.timed) {
+      const layers = spec.figure.data.filter((trace) => trace.meta?.y);
+      this.leave = context.crosshair.join(this.picture, () => context.steps(), (t) =>
+        layers
+          .filter((trace) => this.#shown(trace) && this.arrays?.get(trace.meta.y))
+          .map((trace) => `${trace.meta.group} ${number(this.arrays.get(trace.meta.y).data[t])}`)
+          .slice(0, 4)
+          .join("   "),
+      );
+    }
+  }
+
+  get choices() {
+    return (this.context.choices[this.id] ??= {});
+  }
+
+  #switches() {
+    const groups = new Map();
+    for (const trace of this.spec.figure.data) {
+      const group = trace.meta?.group ?? trace.name;
+      if (!groups.has(group)) groups.set(group, []);
+      groups.get(group).push(trace);
+    }
+    this.chips = new Map();
+    for (const [group, traces] of groups) {
+      const first = traces.at(-1);
+      const chip = toggle(group, {
+        colour: this.#colour(first.line.color),
+        dash: first.line.dash,
+        pressed: this.choices[group] ?? !traces.every((trace) => trace.visible === "legendonly"),
+        title: `Show or hide: ${traces.map((trace) => trace.name).slice(0, 6).join("; ")}`,
+        onclick: (shown) => {
+          this.choices[group] = shown;
+          this.context.wake();
+        },
+      });
+      this.chips.set(group, { chip, colour: first.line.color, conditional: first.meta?.when === "clip" });
+      this.switches.append(chip);
+    }
+    if (this.spec.options.includes("log")) {
+      this.logChip = toggle("log scale", {
+        pressed: this.#log,
+        title: "Draw powers of ten at equal distances",
+        onclick: (log) => {
+          this.choices["log scale"] = log;
+          this.zoom = null;
+          this.context.wake();
+        },
+      });
+      this.logChip.classList.add("lab-option");
+      this.switches.append(this.logChip);
+    }
+    this.unzoom = el("button.lab-chip.lab-option", { type: "button", hidden: true, title: "Show everything again" }, "reset zoom");
+    this.unzoom.addEventListener("click", () => this.#reset());
+    this.switches.append(this.unzoom);
+  }
+
+  #reset() {
+    this.zoom = null;
+    this.context.wake();
+  }
+
+  get #log() {
+    return this.choices["log scale"] ?? this.spec.figure.layout.yaxis?.type === "log";
+  }
+
+  #colour(value) {
+    return this.context.colours().swap[value] ?? value;
+  }
+
+  #shown(trace) {
+    const group = trace.meta?.group ?? trace.name;
+    const usual = trace.visible !== "legendonly" || (trace.meta?.when === "clip" && this.clipping);
+    return this.choices[group] ?? usual;
+  }
+
+  /**
+   * Draw what is known now.
+   * @param {any} model `scalars`, `arrays` (of the shown snapshot), `state`, `at` (the step scrubbed to, or null)
+   */
+  draw(model) {
+    if (!window.Plotly || !this.plot.clientWidth) return false;
+    const { state } = model;
+    this.arrays = model.arrays;
+    this.clipping = Boolean(state && (state.clip !== "none" || state.overrides?.some((o) => o.field === "clip")));
+    const base = this.spec.figure;
+    const log = this.#log;
+    const limit = stepLimit(model.scalars.last, state?.steps ?? 0);
+    const xRange = this.zoom?.x ?? base.layout.xaxis?.range ?? [0, limit];
+    const range = this.ranges[log ? "log" : "linear"];
+    const data = base.data.map((trace) => this.#fill(trace, model, xRange, range, log));
+    for (const [group, { chip, colour, conditional }] of this.chips) {
+      const shown = data.some((trace, k) => trace.visible && (base.data[k].meta?.group ?? base.data[k].name) === group);
+      chip.setAttribute("aria-pressed", String(shown));
+      chip.hidden = conditional && !this.clipping;
+      chip.firstChild.style?.setProperty("--colour", this.#colour(colour));
+    }
+    this.unzoom.hidden = !this.zoom;
+    const yRange = this.zoom?.y ?? this.#yRange(range, log);
+    window.Plotly.react(this.plot, data, this.#layout(model, xRange, yRange, log), CONFIG);
+    if (!this.listening) this.#listen();
+    return true;
+  }
+
+  #yRange(range, log) {
+    const axis = this.spec.figure.layout.yaxis ?? {};
+    if (!log && axis.range) return axis.range;
+    return log ? range.log() : range.linear(axis.rangemode === "tozero");
+  }
+
+  #fill(trace, model, xRange, range, log) {
+    const meta = trace.meta ?? {};
+    const shown = this.#shown(trace);
+    const out = {
+      type: "scatter",
+      mode: trace.mode,
+      marker: trace.marker && { ...trace.marker, color: this.#colour(trace.marker.color) },
+      name: trace.name,
+      opacity: trace.opacity ?? 1,
+      line: { ...trace.line, color: this.#colour(trace.line.color), width: trace.line.width * this.context.thickness() },
+      visible: shown,
+      hovertemplate: `%{y:.3~g}  ${trace.name}<extra></extra>`,
+      x: [],
+      y: [],
+    };
+    if (!shown) return out;
+    if ("level" in meta) {
+      const value = typeof meta.level === "number" ? meta.level : model.state?.[meta.level];
+      out.x = [xRange[0] - 1e6, xRange[1] + 1e6];
+      out.y = [value, value];
+      out.hoverinfo = "skip";
+      delete out.hovertemplate;
+      if (Number.isFinite(value)) range.take([value], 0, 1, log);
+    } else if (meta.fixed) {
+      out.x = trace.x;
+      out.y = trace.y;
+      if (!this.timed) range.take(numbers(trace.y));
+    } else if (meta.x === "step") {
+      const series = model.scalars.get(meta.y);
+      if (series?.length) {
+        const y = meta.smooth ? this.#smooth(meta.y, series, meta.smooth) : series.y;
+        range.take(y, 0, series.length, log);
+        this.#thin(series.x, y, series.length, xRange, out);
+      }
+    } else if (meta.y) {
+      const found = model.arrays?.get(meta.y);
+      if (found) {
+        out.y = Array.from(found.data, (value) => (log && value <= 0 ? null : value));
+        out.x = trace.x?.length ? trace.x : Array.from(found.data, (_, t) => t);
+        range.take(found.data, 0, found.data.length, log);
+      }
+    }
+    return out;
+  }
+
+  #thin(x, y, length, [low, high], out) {
+    const from = Math.max(0, after(x, length, low) - 2);
+    const to = Math.min(length, after(x, length, high) + 1);
+    const buckets = Math.min(this.x.length / 2, Math.max(64, Math.ceil(this.plot.clientWidth / 2)));
+    const count = extremes(x, y, from, to, buckets, this.x, this.y);
+    out.x = this.x.slice(0, count);
+    out.y = this.y.slice(0, count);
+  }
+
+  /** A centred mean that never lags: 2w + 1 points, fewer near both ends; w is a power of two. As in app/figures/filling.py. */
+  #smooth(name, series, windows) {
+    const { length, y } = series;
+    const width = 2 ** Math.max(1, Math.round(Math.log2(length / windows)));
+    let kept = this.smoothed.get(name);
+    if (!kept || kept.y.length < length) this.smoothed.set(name, (kept = { y: new Float32Array(y.length), sums: new Float64Array(y.length + 1) }));
+    const { sums } = kept;
+    for (let k = 0; k < length; k++) sums[k + 1] = sums[k] + y[k];
+    for (let k = 0; k < length; k++) {
+      const reach = Math.min(width, k, length - 1 - k);
+      kept.y[k] = (sums[k + reach + 1] - sums[k - reach]) / (2 * reach + 1);
+    }
+    return kept.y;
+  }
+
+  #layout(model, xRange, yRange, log) {
+    const { tokens, font } = this.context.colours();
+    const base = this.spec.figure.layout;
+    const size = this.context.fontSize();
+    const axis = {
+      gridcolor: tokens.grid,
+      linecolor: tokens.faint,
+      tickcolor: tokens.faint,
+      tickfont: { size, color: tokens.quiet },
+      zeroline: false,
+      ticks: "outside",
+      ticklen: 4,
+      autorange: false,
+    };
+    const title = (source) => ({ text: source?.title?.text ?? "", standoff: 4, font: { size, color: tokens.quiet } });
+    const categories = !base.xaxis?.range && this.spec.figure.data.some((trace) => typeof trace.x?.[0] === "string");
+    return {
+      width: this.plot.clientWidth,
+      height: this.plot.clientHeight,
+      margin: { l: LEFT, r: this.timed ? RIGHT : 14, t: 8, b: size * 3 + 6, pad: 0 },
+      font: { family: font, size, color: tokens.quiet },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      showlegend: false,
+      hovermode: this.timed ? false : "x unified",
+      hoverlabel: { bgcolor: tokens.paper, bordercolor: tokens.faint, font: { family: font, size, color: tokens.ink } },
+      dragmode: "zoom",
+      uirevision: "kept",
+      datarevision: ++this.revision,
+      xaxis: categories
+        ? { ...axis, autorange: !this.zoom?.x, range: this.zoom?.x, title: title(base.xaxis), nticks: 6, type: "date" }
+        : {
+            ...axis,
+            title: title(base.xaxis),
+            range: xRange,
+            fixedrange: this.timed,
+            hoverformat: ",.0f",
+            separatethousands: true,
+            nticks: 7,
+          },
+      yaxis: {
+        ...axis,
+        title: title(base.yaxis),
+        range: yRange,
+        type: log ? "log" : "linear",
+        exponentformat: "power",
+        minexponent: 4,
+        ...(log ? { dtick: Math.max(1, Math.ceil((yRange[1] - yRange[0]) / 5)) } : { nticks: 6 }),
+      },
+      separators: ".\u2009",
+      shapes: [...(base.shapes ?? []).map((shape) => this.#own(shape)), ...this.#marks(model)],
+      annotations: [...(base.annotations ?? []), ...this.#labels(model)],
+    };
+  }
+
+  #own(shape) {
+    return { ...shape, line: { ...shape.line, color: this.#colour(shape.line?.color) } };
+  }
+
+  /** Vertical lines: where the learning rate or the clipping was changed, and the step one has scrubbed to. */
+  #marks({ state, at }) {
+    if (this.timed || this.spec.column !== "steps") return [];
+    const { tokens } = this.context.colours();
+    const vertical = (x, line) => ({ type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, line });
+    const marks = (state?.overrides ?? []).map((o) => vertical(o.step, { color: tokens.faint, width: 1 }));
+    if (at !== null) marks.push(vertical(at, { color: tokens.ink, width: 1.5 }));
+    return marks;
+  }
+
+  #labels({ state }) {
+    if (this.timed || this.spec.column !== "steps") return [];
+    const size = this.context.fontSize() - 1;
+    const color = this.context.colours().tokens.quiet;
+    return (state?.overrides ?? []).map((o, k) => ({
+      x: o.step,
+      y: 1,
+      yref: "paper",
+      yshift: -(k % 3) * (size + 3),
+      xanchor: "left",
+      yanchor: "top",
+      showarrow: false,
+      font: { size, color },
+      text: `${GREEK[o.field] ?? o.field} ${typeof o.value === "number" ? number(o.value) : o.value}`,
+    }));
+  }
+
+  #listen() {
+    this.listening = true;
+    this.plot.on("plotly_relayout", (change) => {
+      const pair = (axis) => change[`${axis}.range[0]`] !== undefined && [change[`${axis}.range[0]`], change[`${axis}.range[1]`]];
+      const [x, y] = [pair("xaxis"), pair("yaxis")];
+      if (!x && !y) return;
+      this.zoom = { x: x || this.zoom?.x, y: y || this.zoom?.y };
+      this.context.wake();
+    });
+    this.plot.on("plotly_doubleclick", () => this.#reset());
+  }
+
+  /** Another run: its ranges begin anew, what the viewer has switched stays. */
+  reset() {
+    this.ranges = { linear: new Range(), log: new Range() };
+    this.zoom = null;
+    this.smoothed.clear();
+  }
+
+  close() {
+    this.leave?.();
+    if (this.listening) window.Plotly.purge(this.plot);
+  }
+}
+
+/** Python sends long numeric columns packed; here they are wanted plain. */
+function numbers(values) {
+  return Array.isArray(values) ? values : [];
+}
