@@ -64,6 +64,9 @@ def _sentence(detail: Any) -> str:
     for bound, words in bounds.items():
         if bound in context:
             return f"{field} is {shown}; choose a value of {words} {context[bound]}."
+    forms = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+    if (form := forms.get(kind.partition("_")[0])) is not None:
+        return f"{field} is {shown}; choose {form}."
     if "expected" in context:
         return f"{field} is {shown}; choose one of {context['expected']}."
     return f"{field} is {shown}: {str(detail['msg'])[0].lower()}{str(detail['msg'])[1:]}."

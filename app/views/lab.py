@@ -20,18 +20,20 @@ def page() -> None:
         controls.draw(here.config)
         with st.container(key="train"):
             _foot(here, run)
-    for problem in here.problems:
-        st.warning(problem, icon=":material/link_off:")
+    if here.problems:
+        st.warning("  \n".join(map(_plain, here.problems)), icon=":material/link_off:")
     while here.refusals:
-        st.toast(here.refusals.pop(0), icon=":material/info:")
+        st.toast(_plain(here.refusals.pop(0)), icon=":material/info:")
     board(run.id if run else None, key="board", on_action=actions.perform)
 
 
 def _foot(here: session.Session, run: Run | None) -> None:
     """What Train would start, what gave way to the last change, and the button."""
     for note in here.notes:
-        st.caption(note)
+        st.caption(_plain(note))
     st.caption(summary.sentence(here.config))
+    if run is not None and session.settings_of(run) != here.config:
+        st.caption("**Settings changed**: press Train to start a new run with them.")
     st.button(
         "Train",
         type="primary",
@@ -40,8 +42,11 @@ def _foot(here: session.Session, run: Run | None) -> None:
         on_click=actions.train,
         help="Begins a run with these settings; the one on the page goes on in the background.",
     )
-    if run is not None and session.settings_of(run) != here.config:
-        st.caption("Settings changed: press Train to start a new run with them.")
+
+
+def _plain(text: str) -> str:
+    """Text that came from outside, so that nothing in it is taken for Markdown."""
+    return "".join("\\" + sign if sign in "\\`*_{}[]()<>#+-!|$:~" else sign for sign in text)
 
 
 page()

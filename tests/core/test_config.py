@@ -51,7 +51,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"model": {"hidden_size": 10**9}}, ["model.hidden_size", "1000000000", "at most 512"]),
     ({"training": {"learning_rate": -1}}, ["training.learning_rate", "-1", "at least"]),
     ({"training": {"learning_rate": float("nan")}}, ["training.learning_rate", "nan", "finite"]),
-    ({"training": {"steps": 1.5}}, ["training.steps", "1.5", "integer"]),
+    ({"training": {"steps": 1.5}}, ["training.steps", "1.5", "whole number"]),
     ({"model": {"hiden_size": 3}}, ["model.hiden_size", "not a setting"]),
     ({"colour": "red"}, ["colour", "not a setting"]),
     ({"task": {"name": "cooking"}}, ["task.name", "cooking", "recall"]),
