@@ -124,6 +124,9 @@ def _listen(address: str, port: int) -> socket.socket:
     try:
         if os.name != "nt":  # there it would let two servers share a port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            # Else a slow viewer's system buffers take in megabytes of pictures that are old when they arrive.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 1 << 17)
         listening.bind((address, port))
         listening.listen(512)
     except OSError:
