@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         print("\n".join(explain(error)), file=sys.stderr)
         return 2
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     except StoreError as error:
@@ -69,11 +69,10 @@ def config_from(file: str | None, options: Mapping[str, str | None], task: str |
     """The settings of a JSON file with the given options in their place; raises ValidationError or ValueError."""
     settings: dict[str, Any] = {}
     if file is not None:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         try:
-            settings = json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"{file} is not JSON: {error}.") from error
+            settings = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{file} cannot be read as JSON: {error}.") from error
         if not isinstance(settings, dict):
             raise ValueError(f'{file} must hold an object such as {{"task": {{"name": "recall"}}}}.')
     if task is not None and settings.get("task", {}).get("name", "recall") != task:

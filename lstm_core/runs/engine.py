@@ -7,6 +7,7 @@ It remembers nothing that matters: the store says which runs wait, and leases de
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -68,12 +69,16 @@ class Engine:
         return self._up.wait(timeout)
 
     def close(self) -> None:
-        """End the engine and its processes."""
+        """End the engine and its processes, within five seconds; runs in a slice are left *interrupted*."""
         self._closing.set()
         self._wake.set()
+        if not self.ready:
+            self._end_process(patience=0)  # its thread waits for a cluster that nobody needs any more
         if self._thread.is_alive():
-            self._thread.join(timeout=5)
+            self._thread.join(timeout=3)
         self._end_process()
+        with contextlib.suppress(StoreError):
+            self._store.reap()
 
     def _run(self) -> None:
         delay = 1.0
@@ -83,7 +88,8 @@ class Engine:
                     delay = 1.0
                     self._serve(client)
             except Exception:
-                log.exception("The cluster is not available; trying again in %.0f s.", delay)
+                if not self._closing.is_set():
+                    log.exception("The cluster is not available; trying again in %.0f s.", delay)
             finally:
                 self._up.clear()
                 self._end_process()
@@ -147,7 +153,7 @@ class Engine:
         future.add_done_callback(lambda _: self._wake.set())
         return future
 
-    def _end_process(self) -> None:
+    def _end_process(self, patience: float = 2.0) -> None:
         """End the local cluster: by the end of its input, or by force where that does not help."""
         process, self._process = self._process, None
         if process is None:
@@ -156,7 +162,7 @@ class Engine:
         assert process.stdout is not None
         process.stdin.close()
         try:
-            process.wait(timeout=3)
+            process.wait(patience)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

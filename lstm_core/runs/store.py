@@ -68,7 +68,9 @@ class RunStore(LeasedWrites):
         desired: Desired = "running",
         target: int | None = None,
     ) -> str:
-        """Add a run and return its id."""
+        """Add a run and return its id; `desired` and `target` mean what they mean in `desire`."""
+        if desired == "paused" and target is not None:
+            desired = "running"
         run_id = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(10))
         now = time.time()
         with self._database.write() as connection:

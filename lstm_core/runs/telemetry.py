@@ -35,7 +35,7 @@ class Frame:
 
 
 def encode(kind: str, arrays: Mapping[str, Array], seq: int, first: int, last: int, sample: int | None = None) -> bytes:
-    """One frame as bytes; equal frames give equal bytes."""
+    """One frame as bytes."""
     metadata = {"kind": kind, "seq": str(seq), "first": str(first), "last": str(last)}
     if sample is not None:
         metadata["sample"] = str(sample)

@@ -1,0 +1,56 @@
+"""Stores, leases and small configs for the tests of `lstm_core.runs`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstm_core.config import RunConfig
+from lstm_core.runs import telemetry
+from lstm_core.runs.holder import this_process
+from lstm_core.runs.records import Lease
+from lstm_core.runs.store import RunStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[RunStore]:
+    opened = RunStore(str(tmp_path / "runs.sqlite3"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def run(store: RunStore) -> str:
+    return store.create(small())
+
+
+@pytest.fixture
+def lease(store: RunStore, run: str) -> Lease:
+    taken = store.acquire(run, this_process())
+    assert taken is not None
+    return taken
+
+
+def small(steps: int = 60, **values: Any) -> RunConfig:
+    """A run of about a millisecond per step."""
+    quick = {"task.length": 8, "model.hidden_size": 6, "model.embedding_size": 4, "training.batch_size": 8}
+    return RunConfig().replace(**{**quick, "training.steps": steps, "training.validate_every": 7, **values})
+
+
+def rows(first: int, last: int, seq: int) -> bytes:
+    """A scalars frame of the steps `first` … `last` whose loss is the step itself."""
+    table = telemetry.table([(step, {"loss/train": float(step)}) for step in range(first, last + 1)])
+    return telemetry.encode("scalars", table, seq, first, last)
+
+
+def picture(step: int, seq: int, size: int = 10) -> list[bytes]:
+    """A snapshot frame and one sample frame of a step."""
+    arrays = {"gate/l0.fwd.f": np.full(size, step % 256, np.uint8)}
+    return [
+        telemetry.encode("snapshot", arrays, seq, step, step),
+        telemetry.encode("sample", arrays, seq + 1, step, step, 0),
+    ]
