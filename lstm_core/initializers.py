@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import init
 
-from lstm_core.recipes import InitConfig, Recipe
+from lstm_core.recipes import BiasChrono, BiasRecipe, InitConfig, Recipe
 
 # How torch stacks the gates in the rows of weight_ih, weight_hh and the biases.
 GATES: Mapping[str, str] = MappingProxyType({"LSTM": "ifgo", "GRU": "rzn", "RNN": "h"})
@@ -52,15 +52,14 @@ def initialize(
 
     The bias of the settings is the effective one, bias_ih + bias_hh: it is put into bias_ih and bias_hh is 0; only
     the scheme `pytorch` draws both. Raises TypeError for other modules and ValueError for a bias the network cannot
-    have: any but zeros without bias terms, a forget gate's where there is none, chrono with no T_max.
+    have (any but zeros without bias terms, a forget gate's where there is none, chrono with no T_max); the weights are
+    then what they were.
     """
     cell = cell_name(rnn)
     parts = init_config.parts()
-    if not rnn.bias and parts.bias.scheme not in ("pytorch", "zeros"):
-        raise ValueError(
-            f"This {cell} was made with bias=False and cannot have the bias scheme {parts.bias.scheme!r}; "
-            "choose zeros or make it with bias=True."
-        )
+    reason = _impossible_bias(parts.bias, cell, rnn.bias, length)
+    if reason:
+        raise ValueError(reason)
     streams = dict(zip(("weight_ih", "weight_hh", "bias"), _split(generator, 3), strict=True))
     with torch.no_grad():
         for suffix in suffixes(rnn):
@@ -150,11 +149,6 @@ class Biases:
     @property
     def keep(self) -> Tensor:
         """(H,): the bias of the gate that keeps the old state."""
-        if self.cell not in KEEP_GATE:
-            raise ValueError(
-                "An nn.RNN has no gate that could keep its state, so no forget or chrono bias; "
-                "choose zeros or constant, or take an LSTM or a GRU."
-            )
         return self.gates[KEEP_GATE[self.cell]]
 
 
@@ -210,6 +204,26 @@ INITIALIZERS: Mapping[str, Draw] = MappingProxyType(
 )
 
 
+def _impossible_bias(recipe: BiasRecipe, cell: str, has_bias: bool, length: int | None) -> str | None:
+    """Why a network cannot have this bias, and what to do; None where it can."""
+    if not has_bias and recipe.scheme not in ("pytorch", "zeros"):
+        return (
+            f"This {cell} was made with bias=False and cannot have the bias scheme {recipe.scheme!r}; "
+            "choose zeros or make it with bias=True."
+        )
+    if recipe.scheme in ("forget", "chrono") and cell not in KEEP_GATE:
+        return (
+            f"An nn.{cell} has no gate that could keep its state, so no {recipe.scheme} bias; "
+            "choose zeros or constant, or take an LSTM or a GRU."
+        )
+    if isinstance(recipe, BiasChrono) and recipe.t_max is None and (length is None or length < 2):
+        return (
+            f"A chrono bias needs a T_max of at least 2 steps and the sequence length is {length}; "
+            "set init.bias.t_max, or give the length as length=…."
+        )
+    return None
+
+
 def _both_default(biases: Biases, how: How) -> None:
     _default(biases.ih, how)
     _default(biases.hh, how)
@@ -221,11 +235,8 @@ def _chrono(biases: Biases, how: How) -> None:
     The single gate g of the paper, which weighs the new against the old state, gets b_g = −log U[1, T_max − 1];
     of a GRU this is 1 − z, so b_z = log U[1, T_max − 1].
     """
-    t_max = how.recipe.t_max if how.recipe.t_max is not None else biases.length
-    if t_max is None:
-        raise ValueError("A chrono bias needs T_max: set init.bias.t_max, or give the sequence length as length=….")
-    if t_max < 2:
-        raise ValueError(f"A chrono bias needs a T_max of at least 2 steps, not {t_max}.")
+    t_max = how.recipe.t_max or biases.length
+    assert t_max is not None, "see _impossible_bias"
     init.uniform_(biases.keep, 1.0, t_max - 1.0, generator=how.generator).log_()
     if biases.cell == "LSTM":
         biases.gates["i"].copy_(-biases.keep)

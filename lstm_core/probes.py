@@ -126,7 +126,8 @@ def saturation(gate: Tensor, low: float = 0.1, high: float = 0.9, lengths: Tenso
 
 def spectrum(block: Tensor) -> Tensor:
     """The singular values of a matrix, largest first, in double precision: what it can stretch a vector by."""
-    return torch.linalg.svdvals(block.detach().double())
+    values: Tensor = torch.linalg.svdvals(block.detach().double())
+    return values
 
 
 def spectral_radius(block: Tensor) -> float:
