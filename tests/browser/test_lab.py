@@ -1,0 +1,314 @@
+"""The Lab as a person uses it: choose, press Train, watch, zoom, hold, go back, reload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.serving import Server
+
+expect.set_options(timeout=20_000)
+
+# In the page: how often each panel's picture differs from the one before, over some seconds.
+WATCH = """
+(seconds) => new Promise((resolve) => {
+  const small = document.createElement("canvas");
+  small.width = 96; small.height = 48;
+  const pen = small.getContext("2d", { willReadFrequently: true });
+  const drawn = (canvas) => {
+    pen.clearRect(0, 0, 96, 48);
+    pen.drawImage(canvas, 0, 0, 96, 48);
+    return pen.getImageData(0, 0, 96, 48).data.join();
+  };
+  const line = (panel) => () => [...document.querySelectorAll(`[data-panel="${panel}"] path.js-line`)]
+    .map((path) => path.getAttribute("d")).join();
+  const map = (panel) => () => drawn(document.querySelector(`[data-panel="${panel}"] canvas.lab-canvas`));
+  const looks = { loss: line("loss"), gradient_norms: line("gradient_norms"), gradient_time: line("gradient_time"),
+                  gates: map("gates"), attention: map("attention") };
+  const last = {}, changes = {};
+  for (const name in looks) { last[name] = looks[name](); changes[name] = 0; }
+  const until = performance.now() + 1000 * seconds;
+  const timer = setInterval(() => {
+    for (const name in looks) {
+      const now = looks[name]();
+      if (now !== last[name]) { last[name] = now; changes[name] += 1; }
+    }
+    if (performance.now() > until) { clearInterval(timer); resolve(changes); }
+  }, 50);
+})
+"""
+LOOKS = """
+() => ({
+  gates: document.querySelector('[data-panel="gates"] canvas.lab-canvas').toDataURL(),
+  attention: document.querySelector('[data-panel="attention"] canvas.lab-canvas').toDataURL(),
+})
+"""
+TICKS = """() => [...document.querySelectorAll('[data-panel="loss"] .xtick text')].map((tick) => tick.textContent)"""
+
+
+class Lab:
+    """One browser tab on the Lab, and what a person does there."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url = page, url
+        self.errors: list[str] = []
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def open(self, address: str = "/") -> Lab:
+        self.page.goto(self.url + address)
+        expect(self.button("Train")).to_be_enabled()
+        expect(self.state).not_to_have_text("")
+        return self
+
+    @property
+    def sidebar(self) -> Locator:
+        return self.page.get_by_test_id("stSidebar")
+
+    @property
+    def state(self) -> Locator:
+        return self.page.locator(".lab-state .lab-word")
+
+    @property
+    def run(self) -> str | None:
+        return parse_qs(urlparse(self.page.url).query).get("run", [None])[0]
+
+    def button(self, name: str) -> Locator:
+        return self.sidebar.get_by_role("button", name=name, exact=True)
+
+    def transport(self, name: str) -> Locator:
+        return self.page.locator(".lab-transport").get_by_role("button", name=name, exact=True)
+
+    def unfold(self, group: str) -> None:
+        self.sidebar.locator("summary").get_by_text(group, exact=True).click()
+
+    def choose(self, label: str, words: str) -> None:
+        """A list that opens closes again when the page below it scrolls; so scroll first."""
+        box = self.sidebar.get_by_role("combobox", name=label, exact=True)
+        box.scroll_into_view_if_needed()
+        self.page.wait_for_timeout(200)
+        box.click()
+        self.page.get_by_role("option", name=words, exact=True).click()
+        expect(box).to_have_value(words)
+
+    def type(self, label: str, value: str) -> None:
+        box = self.sidebar.get_by_role("spinbutton", name=label, exact=True)
+        box.fill(value)
+        box.press("Enter")
+
+    def switch(self, label: str) -> None:
+        self.sidebar.get_by_text(label, exact=True).click()
+
+    def train(self) -> str:
+        before = self.run
+        self.button("Train").click()
+        self.page.wait_for_url(lambda url: parse_qs(urlparse(url).query).get("run", [None])[0] not in (before, None))
+        assert self.run is not None
+        return self.run
+
+    def step(self) -> int:
+        """The step counter on the page."""
+        words = self.page.locator(".lab-state .lab-rest").inner_text()
+        return int(re.sub(r"\D", "", words.split("/")[0]))
+
+    def step_after(self, step: int) -> None:
+        """Wait until the counter is beyond a step."""
+        self.page.wait_for_function(
+            "step => Number(document.querySelector('.lab-state .lab-rest').textContent.split('/')[0]"
+            ".replace(/\\D/g, '')) > step",
+            arg=step,
+        )
+
+
+@pytest.fixture
+def lab(server: Server, browser: Browser) -> Iterator[Lab]:
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(20_000)
+    shown = Lab(page, server.url)
+    yield shown
+    page.close()
+    assert shown.errors == []
+
+
+def choose_digits(lab: Lab, steps: int) -> None:
+    lab.choose("Task", "Handwritten digits")
+    lab.choose("Initializer", "Orthogonal")
+    lab.type("Hidden size", "32")
+    lab.switch("Both directions")
+    lab.choose("Clipping", "By norm")
+    lab.type("Clipping threshold", "1.0")
+    lab.unfold("Model")
+    lab.choose("Attention", "Additive (Bahdanau)")
+    lab.unfold("Training")
+    lab.type("Steps", str(steps))
+
+
+def test_the_main_job(lab: Lab, server: Server) -> None:
+    lab.open()
+    choose_digits(lab, 30_000)
+    run = lab.train()
+    config = server.store().get(run).config
+    assert config["task"]["name"] == "digits"
+    assert config["init"]["preset"] == "orthogonal"
+    assert {name: config["model"][name] for name in ("hidden_size", "bidirectional", "attention")} == {
+        "hidden_size": 32,
+        "bidirectional": True,
+        "attention": "additive",
+    }
+    assert (config["training"]["clip"], config["training"]["clip_threshold"]) == ("norm", 1.0)
+
+    expect(lab.state).to_have_text("running")
+    lab.step_after(5)
+    lab.page.locator('[data-panel="attention"] canvas.lab-canvas').scroll_into_view_if_needed()
+    changes: dict[str, int] = lab.page.evaluate(WATCH, 4)
+    assert min(changes.values()) >= 12, changes
+
+    _zoom_stays(lab)
+    _pause_holds(lab)
+    _scrub_and_back(lab)
+
+    lab.transport("Resume").click()
+    expect(lab.state).to_have_text("running")
+    before = lab.step()
+    lab.page.reload()
+    expect(lab.state).to_have_text("running")
+    lab.step_after(before)
+    assert lab.run == run
+    expect(lab.sidebar.get_by_role("combobox", name="Task", exact=True)).to_have_value("Handwritten digits")
+    expect(lab.sidebar.get_by_role("spinbutton", name="Hidden size", exact=True)).to_have_value("32")
+    lab.transport("Stop").click()
+    expect(lab.state).to_have_text("stopped")
+
+
+def _zoom_stays(lab: Lab) -> None:
+    """Draw a box into the loss chart: its time axis stays as zoomed while the line goes on for 5 s."""
+    lab.page.locator('[data-panel="loss"]').scroll_into_view_if_needed()
+    box = lab.page.locator('[data-panel="loss"] .nsewdrag').bounding_box()
+    assert box is not None
+    whole = lab.page.evaluate(TICKS)
+    mouse, x, y = lab.page.mouse, box["x"], box["y"]
+    mouse.move(x + 0.02 * box["width"], y + 0.1 * box["height"])
+    mouse.down()
+    mouse.move(x + 0.3 * box["width"], y + 0.9 * box["height"], steps=5)
+    mouse.up()
+    reset = lab.page.locator('[data-panel="loss"]').get_by_role("button", name="reset zoom")
+    expect(reset).to_be_visible()
+    zoomed, step = lab.page.evaluate(TICKS), lab.step()
+    assert zoomed != whole
+    for _ in range(10):
+        lab.page.wait_for_timeout(500)
+        assert lab.page.evaluate(TICKS) == zoomed
+    assert lab.step() > step
+    reset.click()
+    expect(reset).to_be_hidden()
+
+
+def _pause_holds(lab: Lab) -> None:
+    """300 ms after the click the counter stands still."""
+    lab.transport("Pause").click()
+    lab.page.wait_for_timeout(300)
+    held = lab.step()
+    expect(lab.state).to_have_text("paused")
+    lab.page.wait_for_timeout(1000)
+    assert lab.step() == held
+
+
+def _scrub_and_back(lab: Lab) -> None:
+    """All panels go to step 0 together, and come back."""
+    place, live = lab.page.locator(".lab-at"), lab.page.locator(".lab-live")
+    now, words = lab.page.evaluate(LOOKS), place.inner_text()
+    lab.page.get_by_role("slider", name="Step shown on all panels").press("Home")
+    expect(place).to_have_text("step 0")
+    expect(live).to_have_attribute("aria-pressed", "false")
+    lab.page.wait_for_function("looks => (" + LOOKS + ")().gates !== looks.gates", arg=now)
+    first = lab.page.evaluate(LOOKS)
+    assert first["attention"] != now["attention"]
+    live.click()
+    expect(place).to_have_text(words)
+    lab.page.wait_for_function("looks => (" + LOOKS + ")().gates === looks.gates", arg=now)
+    assert lab.page.evaluate(LOOKS)["attention"] == now["attention"]
+
+
+def test_the_first_screen_shows_an_example(lab: Lab) -> None:
+    lab.open()
+    expect(lab.page.locator(".lab-name")).to_contain_text("Example")
+    expect(lab.page.locator('[data-panel="loss"] path.js-line').first).to_be_visible()
+    assert lab.run is None
+
+
+def test_a_double_click_begins_one_run(lab: Lab, server: Server) -> None:
+    lab.open("/?task=recall&training.steps=20")
+    before = len(server.store().list())
+    lab.button("Train").dblclick()
+    expect(lab.state).to_have_text("finished")
+    assert len(server.store().list()) == before + 1
+
+
+def test_step_rewind_and_new_seed(lab: Lab, server: Server) -> None:
+    lab.open("/?task=recall&task.length=10&training.steps=40&training.seed=5")
+    run = lab.train()
+    expect(lab.state).to_have_text("finished")
+    lab.transport("Same weights").click()
+    lab.page.wait_for_url(lambda url: run not in url)
+    expect(lab.state).to_have_text("paused")
+    assert lab.step() == 0
+    again = lab.run
+    assert again is not None
+    lab.transport("Step").click()
+    expect(lab.page.locator(".lab-state .lab-rest")).to_have_text(re.compile("^1 / 40"))
+    lab.transport("Ten steps").click()
+    expect(lab.page.locator(".lab-state .lab-rest")).to_have_text(re.compile("^11 / 40"))
+    old, new = server.store().scalars(run)["loss/train"], server.store().scalars(again)["loss/train"]
+    assert (old[:12] == new).all()
+    lab.transport("New seed").click()
+    lab.page.wait_for_url(lambda url: "training.seed=6" in url)
+    expect(lab.state).to_have_text("finished")
+
+
+def test_back_and_forward_go_through_settings(lab: Lab) -> None:
+    lab.open()
+    lab.choose("Task", "Stock prices")
+    lab.page.wait_for_url("**task=stocks*")
+    lab.switch("Both directions")
+    lab.page.wait_for_url("**model.bidirectional=true*")
+    lab.page.go_back()
+    switch = lab.sidebar.get_by_role("switch", name="Both directions")
+    expect(switch).not_to_be_checked()
+    lab.page.go_forward()
+    expect(switch).to_be_checked()
+    expect(lab.sidebar.get_by_role("combobox", name="Task", exact=True)).to_have_value("Stock prices")
+
+
+def test_a_bad_link_says_what_is_wrong(lab: Lab) -> None:
+    lab.open("/?run=nothere&model.hidden_size=9999&init.preset=chrono")
+    alert = lab.page.get_by_test_id("stAlert")
+    expect(alert).to_contain_text("There is no run “nothere”")
+    expect(alert).to_contain_text("model.hidden_size is '9999'; choose a value of at most 512.")
+    expect(lab.sidebar.get_by_role("combobox", name="Initializer", exact=True)).to_have_value("Chrono")
+    expect(lab.page.locator(".lab-name")).to_contain_text("Example")
+
+
+def test_two_tabs_are_two_sessions(lab: Lab, server: Server, browser: Browser) -> None:
+    lab.open("/?model.hidden_size=16")
+    other = Lab(browser.new_page(), server.url).open("/?model.hidden_size=48")
+    lab.switch("Both directions")
+    expect(lab.sidebar).to_contain_text("Settings changed")
+    boxes: list[Any] = [tab.sidebar.get_by_role("spinbutton", name="Hidden size", exact=True) for tab in (lab, other)]
+    expect(boxes[0]).to_have_value("16")
+    expect(boxes[1]).to_have_value("48")
+    expect(other.sidebar.get_by_role("switch", name="Both directions")).not_to_be_checked()
+    other.page.close()
+
+
+def test_nothing_scrolls_sideways_on_a_phone(lab: Lab) -> None:
+    lab.page.set_viewport_size({"width": 390, "height": 844})
+    lab.page.goto(lab.url)
+    expect(lab.page.locator(".lab-name")).to_contain_text("Example")
+    assert lab.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    assert lab.page.locator(".lab-board").evaluate("node => node.getBoundingClientRect().right <= innerWidth")
+    assert lab.page.locator(".lab-transport").bounding_box()["y"] > 700  # type: ignore[index]
