@@ -23,13 +23,16 @@ KEYS = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 def main() -> None:
     # A worker that dies takes a slice with it, not a task to be tried again: the store knows how a run goes on.
     dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.admin.tick.limit": "10s"})
+    # The web pages of Dask cannot be turned off; they are left empty and seen by this machine only.
+    dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []})
     security = Security.temporary()
     cluster = LocalCluster(
         n_workers=int(sys.argv[1]),
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
         security=security,
         memory_limit=0,
         silence_logs=logging.CRITICAL,

@@ -100,7 +100,7 @@ class Engine:
     def _connect(self) -> Client:
         address, security = self._address, None
         if address is None:
-            command = [sys.executable, "-m", "lstm_core.runs.cluster", str(self._workers)]
+            command = [sys.executable, "-W", "ignore", "-m", "lstm_core.runs.cluster", str(self._workers)]
             # A session of its own: Ctrl-C in the server's terminal must end the server first.
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True

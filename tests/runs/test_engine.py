@@ -1,0 +1,181 @@
+"""The engine on real processes: runs go on whoever dies, and nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from lstm_core.runs.engine import Engine
+from lstm_core.runs.store import RunStore
+from tests.runs.conftest import small
+from tests.runs.test_slices import alone, assert_same
+
+PATIENCE = 60.0  # seconds after which a test gives up
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
+    return RunStore(str(tmp_path_factory.mktemp("engine") / "runs.sqlite3"))
+
+
+@pytest.fixture(scope="module")
+def engine(shared: RunStore) -> Iterator[Engine]:
+    torch.set_num_threads(1)
+    running = Engine(shared, workers=2)
+    running.start()
+    assert running.wait(PATIENCE)
+    yield running
+    running.close()
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, f"gave up waiting: {what}"
+        time.sleep(0.005)
+
+
+def settled(store: RunStore, run: str, *status: str) -> None:
+    until(lambda: store.get(run).status in status, f"{status} (is {store.get(run)})")
+
+
+def worker_of(store: RunStore, run: str) -> int:
+    """The process that works on the run now."""
+    until(lambda: store.get(run).lease_holder, "a worker")
+    holder = store.get(run).lease_holder
+    return int(holder.split(":")[1]) if holder else worker_of(store, run)
+
+
+def test_a_run_is_trained_in_another_process(shared: RunStore, engine: Engine) -> None:
+    run = shared.create(small(300))
+    engine.poke()
+    assert worker_of(shared, run) != os.getpid()
+    settled(shared, run, "finished")
+    assert_same(shared.scalars(run), alone(small(300)))
+
+
+def test_more_runs_than_workers_take_turns(shared: RunStore, engine: Engine) -> None:
+    runs = [shared.create(small(100_000)) for _ in range(3)]
+    engine.poke()
+    until(lambda: all(shared.get(run).step > 0 for run in runs), "each run's first steps")
+    for run in runs:
+        shared.desire(run, "stopped")
+    for run in runs:
+        settled(shared, run, "stopped")
+
+
+def test_pause_step_and_resume(shared: RunStore, engine: Engine) -> None:
+    config = small(2000, **{"model.hidden_size": 16})
+    run = shared.create(config)
+    engine.poke()
+    for _ in range(3):
+        before = shared.get(run).step
+        until(lambda before=before: shared.get(run).step > before + 100, "progress")  # type: ignore[misc]
+        shared.desire(run, "paused")
+        settled(shared, run, "paused")
+        step = shared.get(run).step
+        shared.desire(run, "running", target=step + 1)
+        engine.poke()
+        settled(shared, run, "paused")
+        assert shared.get(run).step == step + 1
+        shared.desire(run, "running")
+        engine.poke()
+    settled(shared, run, "finished")
+    assert_same(shared.scalars(run), alone(config))
+
+
+def test_a_worker_killed_twice_in_mid_slice_leaves_no_trace_in_the_curve(shared: RunStore, engine: Engine) -> None:
+    config = small(6000, **{"model.hidden_size": 32, "task.length": 20, "training.clip": "norm"})
+    run = shared.create(config)
+    engine.poke()
+    until(lambda: shared.get(run).step > 200, "the first steps")
+    os.kill(worker_of(shared, run), signal.SIGKILL)
+    revision = shared.get(run).revision
+    until(lambda: shared.get(run).revision > revision, "the first return")
+
+    def beyond_a_checkpoint() -> bool:
+        checkpoint = shared.load_checkpoint(run)
+        return checkpoint is not None and shared.get(run).step > checkpoint[0] + 50
+
+    until(beyond_a_checkpoint, "steps after a checkpoint")
+    os.kill(worker_of(shared, run), signal.SIGKILL)
+    settled(shared, run, "finished", "failed")
+    assert shared.get(run).revision == revision + 2
+    assert_same(shared.scalars(run), alone(config))
+
+
+def test_two_engines_share_one_store(shared: RunStore, engine: Engine) -> None:
+    second = Engine(shared, workers=1)
+    second.start()
+    try:
+        assert second.wait(PATIENCE)
+        runs = [shared.create(small(400, **{"training.seed": seed})) for seed in range(6)]
+        engine.poke()
+        second.poke()
+        for seed, run in enumerate(runs):
+            settled(shared, run, "finished", "failed")
+            assert_same(shared.scalars(run), alone(small(400, **{"training.seed": seed})))
+    finally:
+        second.close()
+
+
+def test_an_engine_closes_with_its_processes_and_the_run_is_interrupted(tmp_path: Path) -> None:
+    store = RunStore(str(tmp_path / "runs.sqlite3"))
+    run = store.create(small(1_000_000))
+    engine = Engine(store, workers=1)
+    before = set(psutil.Process().children(recursive=True))
+    engine.start()
+    until(lambda: store.get(run).step > 10, "the first steps")
+    started = set(psutil.Process().children(recursive=True)) - before
+    assert started
+    engine.close()
+    assert not engine.ready
+    until(lambda: not any(process.is_running() for process in started), "the end of all processes")
+    until(lambda: store.reap() == 0, "no lease of a dead worker")
+    assert store.get(run).status == "interrupted"
+
+
+def test_an_engine_that_is_still_starting_closes_too(tmp_path: Path) -> None:
+    engine = Engine(RunStore(str(tmp_path / "runs.sqlite3")), workers=1)
+    before = set(psutil.Process().children(recursive=True))
+    engine.start()
+    until(lambda: set(psutil.Process().children(recursive=True)) - before, "a process")
+    engine.close()
+    until(lambda: not set(psutil.Process().children(recursive=True)) - before, "the end of all processes")
+
+
+SERVER = """
+import pathlib, sys, time
+pathlib.Path(sys.argv[2]).open("a").write("imported\\n")
+if __name__ == "__main__":
+    from lstm_core.runs.engine import Engine
+    from lstm_core.runs.store import RunStore
+    assert "torch" not in sys.modules
+    engine = Engine(RunStore(sys.argv[1]), workers=1)
+    engine.start()
+    time.sleep(600)
+"""
+
+
+def test_a_killed_server_takes_its_processes_along_and_is_not_imported_by_them(tmp_path: Path) -> None:
+    store = RunStore(str(tmp_path / "runs.sqlite3"))
+    run = store.create(small(1_000_000))
+    script, imports = tmp_path / "server.py", tmp_path / "imports"
+    script.write_text(SERVER)
+    server = subprocess.Popen([sys.executable, script, store.url, imports])
+    until(lambda: store.get(run).step > 10, "the first steps")
+    children = psutil.Process(server.pid).children(recursive=True)
+    assert worker_of(store, run) in {child.pid for child in children}
+    server.kill()
+    server.wait()
+    until(lambda: not any(child.is_running() for child in children), "the end of all processes")
+    assert imports.read_text() == "imported\n"
