@@ -43,7 +43,7 @@ TRAIN, VALIDATION, CHANCE = "solid", "dash", "dot"  # line styles mean the same 
 LAYER_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 # Anchors, evenly spaced: viridis (Smith & van der Walt, 2015); balance (cmocean, Thyng 2016)
-# without its ends, which are so dark that −1 and 1 look alike.
+# without its ends, which are so dark that −1 and 1 look alike, and with a grey exactly at 0.
 _SEQUENTIAL = (
     "#440154",
     "#482878",
@@ -57,7 +57,8 @@ _SEQUENTIAL = (
     "#fde725",
 )
 _DIVERGING = (
-    "#293a8f", "#0b66bd", "#4590b9", "#8eb5c2", "#d2d8db", "#e6d2cc", "#d59d89", "#c46548", "#ac2b24", "#780e28",
+    "#293a8f", "#0b66bd", "#4590b9", "#8eb5c2", "#d2d8db", "#e9e6e4",
+    "#e6d2cc", "#d59d89", "#c46548", "#ac2b24", "#780e28",
 )  # fmt: skip
 
 

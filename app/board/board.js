@@ -14,6 +14,7 @@ import { Timeline } from "./timeline.js";
 import { Transport } from "./transport.js";
 
 const DRAW = 70; // ms between two drawings
+const SETTLE = 400; // ms after the last change until charts are drawn in full
 const SPEAK = 250; // ms between two changes of the words and large numbers
 const ANNOUNCE = 5000; // ms between two announcements to a screen reader
 
@@ -89,6 +90,7 @@ class Board {
     boards.delete(this.parent);
     this.stream.close();
     clearTimeout(this.timer);
+    clearTimeout(this.last);
     cancelAnimationFrame(this.frame);
     document.removeEventListener("keydown", this.onKey);
     document.removeEventListener("visibilitychange", this.onVisible);
@@ -103,6 +105,9 @@ class Board {
 
   #build() {
     this.title = el("h2.lab-name");
+    this.name = el("span");
+    this.setting = el("span.lab-setting");
+    this.title.append(this.name, this.setting);
     this.word = el("span.lab-word");
     this.rest = el("span.lab-rest");
     this.pill = el("div.lab-state", { "data-tone": "calm" }, el("span.lab-dot", { "aria-hidden": "true" }), this.word, this.rest);
@@ -345,7 +350,8 @@ class Board {
 
   wake() {
     if (this.frame || this.timer || document.hidden || this.closed) return;
-    const wait = DRAW - (performance.now() - (this.drawnAt ?? -DRAW));
+    // A slow machine draws less often, so that no more than a third of a core goes into drawing.
+    const wait = Math.max(DRAW, 3 * (this.cost ?? 0)) - (performance.now() - (this.drawnAt ?? -DRAW));
     const ask = () => {
       this.timer = 0;
       this.frame = requestAnimationFrame(() => this.#draw());
@@ -376,25 +382,26 @@ class Board {
       if (!panel.draw || !this.about || !this.visible.has(panel)) continue;
       const moving = panel.column === "steps" ? this.scalars.last : this.snapshots.version;
       const key = [moving, this.ui, panel.picture.clientWidth, panel.picture.clientHeight, Boolean(window.Plotly)].join();
-      if (key === panel.key) continue;
+      if (key === panel.key && !(panel.stale && begun - panel.fullAt > SETTLE)) continue;
       panel.key = key;
       if (panel.draw(model)) drawn += 1;
     }
     if (this.crosshair.t !== null) this.crosshair.draw();
     if (begun - (this.wordsAt ?? 0) > SPEAK) this.#read(arrays, at, begun);
-    else if (drawn) this.#later();
     const now = performance.now();
     Object.assign(this.counters, { step: this.scalars.last, snapshot: step, drawnAt: Date.now(), made: this.made });
     if (!drawn) return;
+    this.#later();
+    this.cost = 0.7 * (this.cost ?? 0) + 0.3 * Math.min(now - begun, 200);
     this.counters.draws += 1;
     this.counters.cost.push(now - begun);
     if (this.counters.cost.length > 500) this.counters.cost.shift();
   }
 
-  /** The large numbers follow at a pace that an eye can read, and the last one is never left out. */
+  /** Once nothing moves any more: the last large numbers, and charts that were only moved are drawn in full. */
   #later() {
-    clearTimeout(this.wordsLater);
-    this.wordsLater = setTimeout(() => this.wake(), SPEAK);
+    clearTimeout(this.last);
+    this.last = setTimeout(() => this.wake(), SETTLE + DRAW);
   }
 
   #read(arrays, at, now) {
@@ -425,7 +432,9 @@ class Board {
   #speak() {
     const { state } = this;
     const about = this.about;
-    setText(this.title, state?.name || about?.title || (this.run === null ? "No run yet" : "A new run"));
+    setText(this.name, state?.name || about?.title || (this.run === null ? "No run yet" : "A new run"));
+    setText(this.setting, state?.name && about ? about.title : "");
+    this.title.classList.toggle("long", this.title.textContent.length > 56);
     let told = this.run === null ? { word: "", rest: "choose settings at the left and press Train", tone: "calm" } : describe(state, this.connection);
     if (this.hope && (Date.now() > this.hope.until || this.hope.run !== this.run || state?.desired !== this.hope.was)) this.hope = null;
     if (this.hope) told = { ...told, word: this.hope.word };

@@ -72,6 +72,12 @@ export class Series {
     return index < 0 ? NaN : this.y[index];
   }
 
+  /** The last step at or before `step` that has a value. */
+  stepAt(step) {
+    const index = after(this.x, this.length, step) - 1;
+    return index < 0 ? NaN : this.x[index];
+  }
+
   /** The mean of the last `n` values up to a step (all by default). */
   mean(n, step = Infinity) {
     const end = step === Infinity ? this.length : after(this.x, this.length, step);

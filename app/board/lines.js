@@ -2,12 +2,14 @@
 
 import { LEFT, RIGHT } from "./crosshair.js";
 import { after, extremes } from "./frames.js";
+import { move } from "./quick.js";
 import { Panel, toggle } from "./panel.js";
 import { Range, stepLimit } from "./ranges.js";
-import { el } from "./dom.js";
+import { el, setAttribute } from "./dom.js";
 import { number } from "./text.js";
 
 const CONFIG = { displayModeBar: false, doubleClick: false, responsive: false, scrollZoom: false, showTips: false };
+const FULL = 1000; // ms after which a chart is redrawn in full even if only values changed
 const GREEK = { learning_rate: "lr", clip: "clip", clip_threshold: "threshold" };
 
 export class LinePanel extends Panel {
@@ -119,16 +121,25 @@ export class LinePanel extends Panel {
     const limit = stepLimit(model.scalars.last, state?.steps ?? 0);
     const xRange = this.zoom?.x ?? base.layout.xaxis?.range ?? [0, limit];
     const range = this.ranges[log ? "log" : "linear"];
-    const data = base.data.map((trace) => this.#fill(trace, model, xRange, range, log));
+    const shown = base.data.filter((trace) => this.#shown(trace));
+    const data = shown.map((trace) => this.#fill(trace, model, xRange, range, log)).filter((trace) => trace.x.length);
     for (const [group, { chip, colour, conditional }] of this.chips) {
-      const shown = data.some((trace, k) => trace.visible && (base.data[k].meta?.group ?? base.data[k].name) === group);
-      chip.setAttribute("aria-pressed", String(shown));
+      setAttribute(chip, "aria-pressed", String(shown.some((trace) => (trace.meta?.group ?? trace.name) === group)));
       chip.hidden = conditional && !this.clipping;
       chip.firstChild.style?.setProperty("--colour", this.#colour(colour));
     }
     this.unzoom.hidden = !this.zoom;
     const yRange = this.zoom?.y ?? this.#yRange(range, log);
-    window.Plotly.react(this.plot, data, this.#layout(model, xRange, yRange, log), CONFIG);
+    const layout = this.#layout(model, xRange, yRange, log);
+    const looks = JSON.stringify([layout, data.map(({ x, y, mode, ...look }) => [look, mode === "lines" ? 0 : x.length])]);
+    const now = performance.now();
+    const same = looks === this.looks && !this.pointed && now - this.fullAt < FULL;
+    const { l, r, t, b } = layout.margin;
+    this.stale = same && move(this.plot, data, { left: l, right: r, top: t, bottom: b }, xRange, yRange, log);
+    if (this.stale) return true;
+    this.looks = looks;
+    this.fullAt = now;
+    window.Plotly.react(this.plot, data, { ...layout, datarevision: ++this.revision }, CONFIG);
     if (!this.listening) this.#listen();
     return true;
   }
@@ -141,20 +152,17 @@ export class LinePanel extends Panel {
 
   #fill(trace, model, xRange, range, log) {
     const meta = trace.meta ?? {};
-    const shown = this.#shown(trace);
     const out = {
       type: "scatter",
       mode: trace.mode,
-      marker: trace.marker && { ...trace.marker, color: this.#colour(trace.marker.color) },
+      ...(trace.marker && { marker: { ...trace.marker, color: this.#colour(trace.marker.color) } }),
       name: trace.name,
       opacity: trace.opacity ?? 1,
       line: { ...trace.line, color: this.#colour(trace.line.color), width: trace.line.width * this.context.thickness() },
-      visible: shown,
       hovertemplate: `%{y:.3~g}  ${trace.name}<extra></extra>`,
       x: [],
       y: [],
     };
-    if (!shown) return out;
     if ("level" in meta) {
       const value = typeof meta.level === "number" ? meta.level : model.state?.[meta.level];
       out.x = [xRange[0] - 1e6, xRange[1] + 1e6];
@@ -236,7 +244,6 @@ export class LinePanel extends Panel {
       hoverlabel: { bgcolor: tokens.paper, bordercolor: tokens.faint, font: { family: font, size, color: tokens.ink } },
       dragmode: "zoom",
       uirevision: "kept",
-      datarevision: ++this.revision,
       xaxis: categories
         ? { ...axis, autorange: !this.zoom?.x, range: this.zoom?.x, title: title(base.xaxis), nticks: 6, type: "date" }
         : {
@@ -304,6 +311,11 @@ export class LinePanel extends Panel {
       this.context.wake();
     });
     this.plot.on("plotly_doubleclick", () => this.#reset());
+    this.plot.addEventListener("pointerenter", () => {
+      this.pointed = true;
+      this.context.wake();
+    });
+    this.plot.addEventListener("pointerleave", () => (this.pointed = false));
   }
 
   /** Another run: its ranges begin anew, what the viewer has switched stays. */

@@ -118,9 +118,8 @@ export class MapPanel extends Panel {
     pen.fillStyle = tokens.grid;
     if (!place.bytes) pen.fillRect(LEFT, top, inner, height);
     else {
-      const image = this.#image(place);
-      pen.imageSmoothingEnabled = place.units > height * (window.devicePixelRatio || 1);
-      pen.imageSmoothingQuality = "high";
+      const image = this.#squeezed(this.#image(place), Math.round(height * (window.devicePixelRatio || 1)));
+      pen.imageSmoothingEnabled = false;
       pen.drawImage(image, LEFT, top, inner, height);
     }
     pen.textBaseline = "middle";
@@ -137,7 +136,7 @@ export class MapPanel extends Panel {
     pen.fillStyle = tokens.quiet;
     pen.textAlign = "right";
     const what = meta === INPUT ? "" : place.units > 1 ? "units" : "";
-    if (place.units && height > size * 2.6) {
+    if (place.units > 1 && height > size * 2.6) {
       pen.fillText(String(place.units), LEFT - 6, top + height / 2 - size * 0.55);
       pen.fillText(what, LEFT - 6, top + height / 2 + size * 0.65);
     } else if (place.units > 1) pen.fillText(String(place.units), LEFT - 6, top + height / 2);
@@ -191,6 +190,17 @@ export class MapPanel extends Panel {
     return kept.canvas;
   }
 
+  /** More units than pixels: neighbours are averaged, never the time steps. */
+  #squeezed(image, height) {
+    if (image.height <= height || height < 1) return image;
+    this.between ??= el("canvas");
+    const pen = this.between.getContext("2d");
+    Object.assign(this.between, { width: image.width, height }); // also clears it
+    pen.imageSmoothingQuality = "high";
+    pen.drawImage(image, 0, 0, image.width, height);
+    return this.between;
+  }
+
   #scale({ meta, top, height, low, high }, x, size) {
     const { pen } = this;
     const { tokens, font } = this.context.colours();
@@ -232,7 +242,7 @@ export class MapPanel extends Panel {
     pen.textBaseline = "top";
     pen.font = `${size}px ${font}`;
     const widest = Math.max(6, ...marks.slice(0, 64).map((mark) => pen.measureText(mark).width)) + 3;
-    const every = Math.max(1, Math.ceil(widest / cell));
+    const every = nice(widest / cell);
     pen.fillStyle = tokens.ink;
     for (let t = 0; t < marks.length; t += every) pen.fillText(marks[t], LEFT + (t + 0.5) * cell, top + 3);
     pen.font = `${size - 1}px ${font}`;

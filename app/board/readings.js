@@ -22,6 +22,7 @@ export const READINGS = {
     const now = latest(known, "loss/train");
     const smooth = recent(known, "loss/train");
     const validation = latest(known, "loss/val");
+    const meanwhile = known.scalars.get("loss/train")?.mean(20, known.scalars.get("loss/val")?.stepAt(known.at ?? Infinity));
     const chance = known.about.chance?.loss;
     const rival = known.about.forecast ? "repeating the last value" : "guessing";
     let sentence = "The loss of each batch, before the update that it causes.";
@@ -30,7 +31,7 @@ export const READINGS = {
       else if (smooth > chance * 0.97) sentence = `The loss stays at the dotted line: no better than ${rival} yet.`;
       else if (smooth > chance * 0.5) sentence = `The loss has left the dotted line: the network begins to beat ${rival}.`;
       else sentence = `The loss is ${number(chance / smooth)} times below the dotted line of ${rival}.`;
-      if (validation > smooth * 1.5 && validation > 0.02 && smooth < chance * 0.9)
+      if (validation > meanwhile * 1.5 && validation > chance * 0.05 && meanwhile < chance * 0.9)
         sentence = "Validation stays well above training: the network learns these examples by heart.";
     }
     return { number: number(now), label: "train", sentence };

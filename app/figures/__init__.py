@@ -11,64 +11,25 @@ from app.figures.panel import About, Panel
 
 __all__ = ["PANELS", "Panel", "fill", "outline", "specs"]
 
+
+def _forecasts(about: About) -> bool:
+    return bool(about.get("forecast"))
+
+
+def _attends(about: About) -> bool:
+    return bool(about.get("attention", "none") != "none")
+
+
 # In the order of the board, top to bottom in each column. A new panel is one line.
 PANELS: tuple[Panel, ...] = (
-    Panel("loss", "Loss", "How wrong the network is, at every step.", "steps", "lines", curves.loss, options=("log",)),
-    Panel(
-        "gradient_time",
-        "Gradient through time",
-        "How much each time step's state could still change the loss.",
-        "time",
-        "lines",
-        through_time.gradient_time,
-    ),
-    Panel(
-        "gradient_norms",
-        "Gradient norms",
-        "The length of the gradient, and of each gate's part of it.",
-        "steps",
-        "lines",
-        curves.gradient_norms,
-        options=("log",),
-    ),
-    Panel(
-        "gates",
-        "Gates",
-        "Every unit of the layer (rows) at every time step of one sample (columns).",
-        "time",
-        "maps",
-        through_time.gates,
-        height=1.5,
-    ),
-    Panel("metric", "Metric", "How well the task is done, in its own measure.", "steps", "lines", curves.metric),
-    Panel(
-        "attention",
-        "Attention",
-        "The weights with which the answer looks at the time steps.",
-        "time",
-        "maps",
-        through_time.attention,
-        fits=lambda about: about["attention"] != "none",
-        height=0.55,
-    ),
-    Panel(
-        "lag",
-        "Lag",
-        "How many steps the forecast limps behind the truth.",
-        "steps",
-        "lines",
-        curves.lag,
-        fits=lambda about: bool(about.get("forecast")),
-    ),
-    Panel(
-        "forecast",
-        "Forecast",
-        "The prediction beside the truth, and beside a mere copy of the last value.",
-        "time",
-        "lines",
-        through_time.forecast,
-        fits=lambda about: bool(about.get("forecast")),
-    ),
+    Panel("loss", "Loss", "steps", "lines", curves.loss, options=("log",)),
+    Panel("gradient_norms", "Gradient norms", "steps", "lines", curves.gradient_norms, options=("log",)),
+    Panel("metric", "Metric", "steps", "lines", curves.metric),
+    Panel("lag", "Lag", "steps", "lines", curves.lag, fits=_forecasts),
+    Panel("gradient_time", "Gradient through time", "time", "lines", through_time.gradient_time, height=0.78),
+    Panel("forecast", "Forecast", "time", "lines", through_time.forecast, fits=_forecasts),
+    Panel("gates", "Gates", "time", "maps", through_time.gates),
+    Panel("attention", "Attention", "time", "maps", through_time.attention, fits=_attends, height=0.55),
 )
 
 

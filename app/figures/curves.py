@@ -56,16 +56,16 @@ def gradient_norms(about: About) -> go.Figure:
     """Notice spikes of the norm before clipping, and which gate's recurrent weights receive (almost) no gradient."""
     drawing = figure("training step", "gradient norm")
     drawing.update_yaxes(type="log", exponentformat="power")
-    drawing.add_trace(curve("all weights", "grad_norm/total", theme.line(width=1.5)))
     drawing.add_trace(
         curve(
             "after clipping",
             "grad_norm/clipped",
-            theme.line(theme.QUIET, width=2),
+            theme.line(theme.FAINT, width=4),
             meta={"when": "clip"},
             visible="legendonly",
         )
     )
+    drawing.add_trace(curve("all weights", "grad_norm/total", theme.line(width=1.5)))
     drawing.add_trace(
         level("threshold", 1.0).update(meta={"level": "clip_threshold", "when": "clip"}, visible="legendonly")
     )

@@ -8,6 +8,7 @@ value per place on the x axis, `{"z": name}` a map units × time steps. `app/boa
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -29,13 +30,17 @@ class Panel:
 
     id: str
     title: str
-    help: str
     column: Literal["steps", "time"]
     kind: Literal["lines", "maps"]
     draw: Callable[[About], go.Figure]
     fits: Callable[[About], bool] = lambda _: True
     height: float = 1.0
     options: tuple[str, ...] = ()  # what a viewer may switch: "log"
+
+    @property
+    def help(self) -> str:
+        """The first paragraph of the figure's docstring: what a learner should notice."""
+        return " ".join(inspect.cleandoc(self.draw.__doc__ or "").split("\n\n")[0].split())
 
 
 def figure(x: str, y: str, **layout: Any) -> go.Figure:

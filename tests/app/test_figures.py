@@ -1,0 +1,179 @@
+"""Figures as pure functions: every binding names telemetry that a worker writes, axes are titled, filling is exact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from app import figures, theme
+from app.figures import filling
+from lstm_core import RunConfig
+from lstm_core.training import Snapshot, Step, TrainState, train
+
+RUNS = {
+    "recall": {
+        "task": {"name": "recall", "length": 12},
+        "model": {"hidden_size": 6, "num_layers": 2, "bidirectional": True, "attention": "additive"},
+        "training": {"steps": 4, "validate_every": 2, "clip": "norm"},
+    },
+    "digits": {"task": {"name": "digits"}, "model": {"hidden_size": 5}, "training": {"steps": 2}},
+    "stocks": {"task": {"name": "stocks"}, "model": {"hidden_size": 5}, "training": {"steps": 2, "validate_every": 1}},
+}
+
+
+class Played:
+    """A short run with everything that it measured: scalars as columns, the last snapshot with its first sample."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        config = RunConfig.model_validate(settings)
+        state = TrainState(config)
+        self.about = json.loads(json.dumps(state.about))
+        rows: list[Step] = []
+        for item in train(config, state, snapshot_seconds=0):
+            if isinstance(item, Snapshot):
+                self.pictures = {**item.arrays, **item.samples[0]}
+            else:
+                rows.append(item)
+        names = {name for row in rows for name in row.scalars}
+        self.columns: dict[str, Any] = {name: np.array([r.scalars.get(name, np.nan) for r in rows]) for name in names}
+        self.columns["step"] = np.array([row.step for row in rows])
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def played(request: pytest.FixtureRequest) -> Played:
+    return Played(RUNS[request.param])
+
+
+def drawings(about: dict[str, Any]) -> Iterator[tuple[str, go.Figure]]:
+    for panel in figures.PANELS:
+        if panel.fits(about):
+            yield panel.id, panel.draw(about)
+
+
+def test_every_binding_names_something_that_the_run_measures(played: Played) -> None:
+    known = set(played.columns) | set(played.pictures)
+    for panel, figure in drawings(played.about):
+        for trace in figure.data:
+            for role in ("x", "y", "z", "range"):
+                name = trace.meta.get(role)
+                assert name is None or name in known, f"{panel}: {trace.name} is bound to {name}"
+
+
+def test_filling_puts_the_measured_values_on_every_visible_trace(played: Played) -> None:
+    for panel, figure in drawings(played.about):
+        figures.fill(figure, {**played.columns, **played.pictures})
+        for trace in figure.data:
+            filled = trace.z if trace.type == "heatmap" else trace.y
+            assert filled is not None, f"{panel}: {trace.name} is empty"
+            assert len(filled) > 0, f"{panel}: {trace.name} is empty"
+            if trace.meta.get("x") == "step" and "smooth" not in trace.meta:
+                measured = played.columns[trace.meta["y"]]
+                np.testing.assert_array_equal(trace.y, measured[np.isfinite(measured)])
+
+
+def test_maps_are_filled_with_values_and_not_with_bytes() -> None:
+    gate = np.array([[0, 51, 255]], np.uint8)
+    arrays = {"gate/l0.fwd.f": gate, "gate/l0.fwd.c": gate, "range/l0.fwd.c": np.array([4.0])}
+    forget = {"z": "gate/l0.fwd.f", "low": 0, "high": 1}
+    cell = {"z": "gate/l0.fwd.c", "low": -1, "high": 1, "range": "range/l0.fwd.c"}
+    np.testing.assert_allclose(filling.values_of(forget, arrays), [[0, 0.2, 1]], atol=1e-6)
+    np.testing.assert_allclose(filling.values_of(cell, arrays), [[-4, -2.4, 4]], atol=1e-6)
+
+
+def test_every_axis_has_a_title(played: Played) -> None:
+    for panel, figure in drawings(played.about):
+        for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
+            shared = axis.showticklabels is False or axis.matches
+            assert axis.title.text or axis.visible is False or shared, f"{panel}: an axis without a title"
+
+
+def test_specs_are_json_with_the_panels_that_fit(played: Played) -> None:
+    specs = json.loads(json.dumps(figures.specs(played.about), allow_nan=False))
+    ids = [panel["id"] for panel in specs["panels"]]
+    assert ("attention" in ids) == (played.about["attention"] != "none")
+    assert ("forecast" in ids) == bool(played.about["forecast"])
+    assert {"loss", "gradient_norms", "metric", "gradient_time", "gates"} <= set(ids)
+    assert all(panel["help"].startswith("Notice") for panel in specs["panels"])
+
+
+def test_the_outline_has_the_panels_of_a_run_without_extras() -> None:
+    assert [panel["id"] for panel in figures.outline()] == [
+        "loss", "gradient_norms", "metric", "gradient_time", "gates",
+    ]  # fmt: skip
+
+
+def test_chance_is_drawn_across_all_steps() -> None:
+    about = Played(RUNS["digits"]).about
+    figure = figures.fill(dict(drawings(about))["loss"], {"step": np.arange(50), "loss/train": np.ones(50)})
+    (chance,) = [trace for trace in figure.data if trace.name == "chance"]
+    assert list(chance.x) == [0, 49]
+    assert list(chance.y) == pytest.approx([np.log(10)] * 2)
+
+
+def test_the_horizon_of_truncated_backpropagation_is_drawn() -> None:
+    about = Played(
+        {
+            "task": {"name": "recall", "length": 12},
+            "training": {"steps": 1, "bptt_length": 5},
+            "model": {"hidden_size": 4},
+        }
+    ).about
+    (line,) = dict(drawings(about))["gradient_time"].layout.shapes
+    assert line.x0 == 6.5  # steps 7 … 11 are within five of the end
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 300, 5000])
+def test_smoothing_is_centred(count: int) -> None:
+    """A straight line stays itself, and a constant keeps its mean: nothing lags."""
+    line = np.arange(count, dtype=float)
+    np.testing.assert_allclose(filling.smooth(line, 150), line, atol=1e-9)
+    noise = np.random.default_rng(0).normal(size=count)
+    width = filling.half_width(count, 150)
+    if count > 2 * width:
+        middle = count // 2
+        expected = noise[middle - width : middle + width + 1].mean()
+        assert filling.smooth(noise, 150)[middle] == pytest.approx(expected)
+
+
+def lightness(colour: str) -> float:
+    """CIE L* of "#rrggbb" (IEC 61966-2-1, CIE 15)."""
+    channels = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    y = float(linear @ [0.2126, 0.7152, 0.0722])
+    return 116 * y ** (1 / 3) - 16 if y > 0.008856 else 903.3 * y
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.1 contrast ratio."""
+    luminances = sorted(((lightness(colour) + 16) / 116) ** 3 for colour in (one, other))
+    return (luminances[1] + 0.05) / (luminances[0] + 0.05)
+
+
+def test_the_sequential_map_grows_evenly_lighter() -> None:
+    steps = np.diff([lightness(colour) for colour in theme.palette("sequential")][::15])
+    assert steps.min() > 0.5 * steps.mean()
+    assert steps.max() < 1.6 * steps.mean()
+
+
+def test_the_diverging_map_is_lightest_at_zero_and_equally_dark_at_both_ends() -> None:
+    values = [lightness(colour) for colour in theme.palette("diverging")]
+    assert 120 <= int(np.argmax(values)) <= 135
+    assert abs(values[0] - values[-1]) < 6
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("name", ["ink", "quiet"])
+def test_text_can_be_read(mode: theme.Mode, name: str) -> None:
+    assert contrast(theme.TOKENS[mode][name], theme.TOKENS[mode]["paper"]) >= 4.5
+
+
+def test_recolouring_leaves_no_light_token_behind() -> None:
+    document = figures.specs(Played(RUNS["digits"]).about)
+    dark = json.dumps(theme.recolour(document, "dark"))
+    assert not [token for token in set(theme.TOKENS["light"].values()) if f'"{token}"' in dark]
+    assert json.dumps(theme.recolour(document, "light")) == json.dumps(document)
