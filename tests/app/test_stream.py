@@ -346,7 +346,7 @@ def test_a_viewer_that_does_not_read_delays_nobody(showing: Server, store: RunSt
             await reader.watch(writer.id)
             await reader.until(lambda: whole(reader, 0))
             for i in range(KEEP + 60):
-                writer.write(picture=i % 4 == 0, units=200_000, samples=1)
+                writer.write(picture=i % 4 == 0, units=100_000, samples=1)
                 if i % 20 == 0:
                     await reader.until(lambda: whole(reader, writer.step))
             await reader.until(lambda: whole(reader, writer.step))
@@ -533,3 +533,28 @@ def test_a_topic_forgets_the_oldest_frames() -> None:
     assert [seq for seq, _ in topic.after(10)] == list(range(11, KEEP + 11))
     assert routes(hub)
     assert Starlette(routes=routes(hub))
+
+
+def test_a_real_run_is_seen_from_its_first_step_to_its_last(server: Server) -> None:
+    """Engine, worker, store and stream together: nothing is lost between a training process and a viewer."""
+    store = server.store()
+    steps = 120
+    run_id = store.create(RunConfig.model_validate({"task": {"length": 5}, "training": {"steps": steps}}))
+
+    async def main() -> None:
+        async with connect(server.stream) as connection:
+            reader = Reader(connection)
+            await reader.watch(run_id, sample=1)
+            async with asyncio.timeout(90):
+                while reader.state.get("status") != "finished" or not whole(reader, steps):
+                    reader.take(await connection.recv())
+            assert reader.state["step"] == steps
+            assert reader.state["error"] is None
+            assert {0, steps} <= set(reader.state["snapshots"])
+            await reader.until(lambda: reader.pictures["sample"].last == steps)
+            assert reader.pictures["snapshot"].last == steps
+            assert reader.resets[-1]["about"]["T"] == 5
+
+    asyncio.run(main())
+    assert store.scalars(run_id)["step"].tolist() == list(range(steps + 1))
+    store.close()

@@ -93,6 +93,7 @@ async def _measure(server: Server, turns: int, seconds: float) -> list[Row]:
     watched: list[float] = []
     rates: list[float] = []
     costs: list[float] = []
+    spent = 0.0
 
     async def train(speeds: list[float]) -> None:
         nonlocal spent
@@ -101,7 +102,6 @@ async def _measure(server: Server, turns: int, seconds: float) -> list[Row]:
         spent = _used(process) - used
         speeds.append((store.get(run_id).step - step) / (time.perf_counter() - began))
 
-    spent = 0.0
     for _ in range(turns):
         await train(alone)
         idle = spent
