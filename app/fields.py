@@ -65,8 +65,10 @@ class Control:
 
     @property
     def reasons(self) -> list[str]:
-        """Why the range is narrower than the field's own bounds, a sentence each."""
-        found = [limit.reason.format(largest=largest) for limit, largest in self._limits]
+        """Why the range is narrower than the field's own bounds, a sentence each; only the strictest count."""
+        strict = any(largest is False for _, largest in self._limits)
+        limits = [(limit, largest) for limit, largest in self._limits if largest is False or not strict]
+        found = [limit.reason.format(largest=largest) for limit, largest in limits]
         return [f"{reason[0].upper()}{reason[1:]}." for reason in found]
 
     @property

@@ -34,14 +34,7 @@ def _foot(here: session.Session, run: Run | None) -> None:
     st.caption(summary.sentence(here.config))
     if run is not None and session.settings_of(run) != here.config:
         st.caption("**Settings changed**: press Train to start a new run with them.")
-    st.button(
-        "Train",
-        type="primary",
-        icon=":material/play_arrow:",
-        width="stretch",
-        on_click=actions.train,
-        help="Begins a run with these settings; the one on the page goes on in the background.",
-    )
+    st.button("Train", type="primary", icon=":material/play_arrow:", width="stretch", on_click=actions.train)
 
 
 def _plain(text: str) -> str:

@@ -86,6 +86,7 @@ class Lab:
 
     def unfold(self, group: str) -> None:
         self.sidebar.locator("summary").get_by_text(group, exact=True).click()
+        self.page.wait_for_timeout(500)  # it unfolds slowly
 
     def choose(self, label: str, words: str) -> None:
         """A list that opens closes again when the page below it scrolls; so scroll first."""
