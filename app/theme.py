@@ -45,21 +45,20 @@ LAYER_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 # Anchors, evenly spaced: viridis (Smith & van der Walt, 2015); balance (cmocean, Thyng 2016)
 # without its ends, which are so dark that −1 and 1 look alike, and with a grey exactly at 0.
 _SEQUENTIAL = (
-    "#440154",
-    "#482878",
-    "#3e4989",
-    "#31688e",
-    "#26828e",
-    "#1f9e89",
-    "#35b779",
-    "#6ece58",
-    "#b5de2b",
-    "#fde725",
-)
+    "#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725",
+)  # fmt: skip
 _DIVERGING = (
     "#293a8f", "#0b66bd", "#4590b9", "#8eb5c2", "#d2d8db", "#e9e6e4",
     "#e6d2cc", "#d59d89", "#c46548", "#ac2b24", "#780e28",
 )  # fmt: skip
+
+# For dark pages: the same meaning, blue below and red above, but 0 as dark as the page.
+_DIVERGING_DARK = (
+    "#a9d4f2", "#6cacd9", "#3f7fae", "#28506f", "#192e3d", "#14191f",
+    "#3a221c", "#6e392b", "#a95a44", "#d98a74", "#f4bfb0",
+)  # fmt: skip
+_ANCHORS = MappingProxyType({"sequential": _SEQUENTIAL, "diverging": _DIVERGING, "diverging_dark": _DIVERGING_DARK})
+MapName = Literal["sequential", "diverging", "diverging_dark"]
 
 
 def line(colour: str = INK, *, width: float = 1.75, dash: str = TRAIN) -> dict[str, Any]:
@@ -67,10 +66,10 @@ def line(colour: str = INK, *, width: float = 1.75, dash: str = TRAIN) -> dict[s
     return {"color": colour, "width": width, "dash": dash}
 
 
-@lru_cache(maxsize=2)
-def palette(name: Literal["sequential", "diverging"]) -> tuple[str, ...]:
+@lru_cache(maxsize=3)
+def palette(name: MapName) -> tuple[str, ...]:
     """256 colours "#rrggbb" from low to high: `sequential` for [0, 1], `diverging` centred on 0."""
-    anchors = [_rgb(colour) for colour in (_SEQUENTIAL if name == "sequential" else _DIVERGING)]
+    anchors = [_rgb(colour) for colour in _ANCHORS[name]]
     colours = []
     for index in range(256):
         place = index / 255 * (len(anchors) - 1)
@@ -80,7 +79,7 @@ def palette(name: Literal["sequential", "diverging"]) -> tuple[str, ...]:
     return tuple(colours)
 
 
-def colorscale(name: Literal["sequential", "diverging"]) -> list[tuple[float, str]]:
+def colorscale(name: MapName) -> list[tuple[float, str]]:
     """The same map as Plotly wants it."""
     return [(index / 255, colour) for index, colour in enumerate(palette(name)) if index % 15 == 0]
 
@@ -117,7 +116,7 @@ def look() -> dict[str, Any]:
     return {
         "tokens": {mode: dict(tokens) for mode, tokens in TOKENS.items()},
         "gates": dict(GATES),
-        "palettes": {"sequential": list(palette("sequential")), "diverging": list(palette("diverging"))},
+        "palettes": {name: list(palette(name)) for name in ("sequential", "diverging", "diverging_dark")},
     }
 
 

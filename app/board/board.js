@@ -155,7 +155,8 @@ class Board {
     const swap = Object.fromEntries(Object.keys(tokens.light).map((name) => [tokens.light[name], tokens[mode][name]]));
     this.look = { mode, font, swap, tokens: { ...tokens[mode], paper: background } };
     this.gates = gates;
-    this.palettes ??= { sequential: rgba(palettes.sequential), diverging: rgba(palettes.diverging) };
+    this.maps ??= Object.fromEntries(Object.entries(palettes).map(([name, colours]) => [name, rgba(colours)]));
+    this.palettes = { sequential: this.maps.sequential, diverging: this.maps[mode === "dark" ? "diverging_dark" : "diverging"] };
     this.root.dataset.mode = mode;
     for (const [name, colour] of Object.entries(tokens[mode])) this.root.style.setProperty(`--${name}`, colour);
     this.root.style.setProperty("--paper", background);
@@ -168,7 +169,7 @@ class Board {
     return {
       choices: this.choices,
       crosshair: this.crosshair,
-      palettes: this.palettes,
+      palettes: () => this.palettes,
       gates: this.gates,
       get about() {
         return board.about ?? {};
@@ -215,7 +216,7 @@ class Board {
     this.sampler.replaceChildren(...samples.map((sample, k) => el("option", { value: k }, sample.title)));
     if (this.sample >= samples.length) this.#choose(0);
     this.sampler.value = String(this.sample);
-    gates?.switches.prepend(this.sampler, this.answer);
+    gates?.options.append(this.sampler, this.answer);
   }
 
   #present(on = !this.present) {
@@ -309,6 +310,7 @@ class Board {
     this.snapshots.clear();
     this.stream.reached(null, revision);
     this.about = about;
+    this.#speak();
     if (!about) return this.#furnish(this.data.panels);
     const address = `${this.data.base}/runs/${encodeURIComponent(run)}/figures`;
     try {

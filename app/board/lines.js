@@ -56,7 +56,7 @@ export class LinePanel extends Panel {
     }
     this.chips = new Map();
     for (const [group, traces] of groups) {
-      const first = traces.at(-1);
+      const first = traces.find((trace) => trace.meta?.smooth) ?? traces[0];
       const chip = toggle(group, {
         colour: this.#colour(first.line.color),
         dash: first.line.dash,
@@ -81,11 +81,11 @@ export class LinePanel extends Panel {
         },
       });
       this.logChip.classList.add("lab-option");
-      this.switches.append(this.logChip);
+      this.options.append(this.logChip);
     }
     this.unzoom = el("button.lab-chip.lab-option", { type: "button", hidden: true, title: "Show everything again" }, "reset zoom");
     this.unzoom.addEventListener("click", () => this.#reset());
-    this.switches.append(this.unzoom);
+    this.options.append(this.unzoom);
   }
 
   #reset() {

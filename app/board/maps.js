@@ -183,7 +183,7 @@ export class MapPanel extends Panel {
       kept = { canvas, pen, pixels, words: new Uint32Array(pixels.data.buffer) };
       this.images.set(meta.name, kept);
     }
-    const palette = this.context.palettes[meta.palette];
+    const palette = this.context.palettes()[meta.palette];
     const { words } = kept;
     for (let k = 0; k < bytes.length; k++) words[k] = palette[bytes[k]];
     kept.pen.putImageData(kept.pixels, 0, 0);
@@ -217,17 +217,18 @@ export class MapPanel extends Panel {
   }
 
   #bar(name) {
-    this.bars ??= {};
-    if (!this.bars[name]) {
+    const palette = this.context.palettes()[name];
+    this.bars ??= new Map();
+    if (!this.bars.has(palette)) {
       const canvas = el("canvas", { width: 1, height: 256 });
       const pen = canvas.getContext("2d");
       const pixels = pen.createImageData(1, 256);
       const words = new Uint32Array(pixels.data.buffer);
-      words.forEach((_, k) => (words[k] = this.context.palettes[name][255 - k]));
+      words.forEach((_, k) => (words[k] = palette[255 - k]));
       pen.putImageData(pixels, 0, 0);
-      this.bars[name] = canvas;
+      this.bars.set(palette, canvas);
     }
-    return this.bars[name];
+    return this.bars.get(palette);
   }
 
   /** The inputs' marks and the numbers of the time steps under the maps; as many as fit. */

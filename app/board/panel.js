@@ -9,13 +9,14 @@ export class Panel {
     this.number = el("output.lab-number", { "aria-hidden": "true" });
     this.label = el("span.lab-label");
     this.switches = el("div.lab-switches", { role: "group", "aria-label": `${spec.title}: what is shown` });
+    this.options = el("div.lab-options");
     this.picture = el("div.lab-picture", { role: "img", "aria-label": spec.title });
     this.note = el("p.lab-note");
     this.heading = el("h3.lab-title", { title: spec.help }, spec.title);
     this.node = el(
       "section.lab-panel",
       { "data-panel": spec.id, "aria-label": spec.title, style: `--height:${spec.height}` },
-      el("header.lab-head", {}, this.heading, el("div.lab-reading", {}, this.label, this.number)),
+      el("header.lab-head", {}, this.heading, this.options, el("div.lab-reading", {}, this.label, this.number)),
       this.switches,
       this.picture,
       this.note,

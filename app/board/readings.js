@@ -31,7 +31,7 @@ export const READINGS = {
       else if (smooth > chance * 0.97) sentence = `The loss stays at the dotted line: no better than ${rival} yet.`;
       else if (smooth > chance * 0.5) sentence = `The loss has left the dotted line: the network begins to beat ${rival}.`;
       else sentence = `The loss is ${number(chance / smooth)} times below the dotted line of ${rival}.`;
-      if (validation > meanwhile * 1.5 && validation > chance * 0.05 && meanwhile < chance * 0.9)
+      if (validation > meanwhile * 1.5 && validation > chance * 0.25 && meanwhile < chance * 0.9)
         sentence = "Validation stays well above training: the network learns these examples by heart.";
     }
     return { number: number(now), label: "train", sentence };
@@ -105,9 +105,9 @@ export const READINGS = {
     else if (first < 1.2e-38) sentence = "The first input's gradient is smaller than the numbers of training can hold: it counts as zero.";
     else if (ratio < 1e-5) sentence = `The first input's gradient is ${size} of the last one's: training cannot see it.`;
     else if (ratio < 1e-2) sentence = `The first input's gradient is ${size} of the last one's: learning from it is slow.`;
-    else if (ratio < 10) sentence = "The gradient reaches the first input about as strongly as the last: training can see it.";
+    else if (ratio < 100) sentence = "The gradient reaches the first input about as strongly as the last: training can see it.";
     else sentence = `The gradient grows by ${size} on its way back to the first input: it may explode, and clipping helps.`;
-    if (known.about.attention !== "none" && ratio >= 1e-2 && ratio < 10)
+    if (known.about.attention !== "none" && ratio >= 1e-2 && ratio < 100)
       sentence = "Attention carries the gradient to every time step directly, whatever the cell forgets.";
     return { number: size, label, sentence };
   },
@@ -154,7 +154,7 @@ export const READINGS = {
     const sentence =
       own < copy * 0.98
         ? `After the line, the forecast is off by ${number(own)} ${unit}, a copy of the last value by ${number(copy)}.`
-        : `After the line, a mere copy of the last value (off by ${number(copy)}) is as good: do not trust how close the lines look.`;
+        : `After the line, a mere copy of the last value (off by ${number(copy)}) is ${own > copy * 1.02 ? "better" : "as good"}: do not trust how close the lines look.`;
     return { number: number(own), label, sentence };
   },
 };

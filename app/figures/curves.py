@@ -58,14 +58,14 @@ def gradient_norms(about: About) -> go.Figure:
     drawing.update_yaxes(type="log", exponentformat="power")
     drawing.add_trace(
         curve(
-            "after clipping",
+            "clipped",
             "grad_norm/clipped",
             theme.line(theme.FAINT, width=4),
             meta={"when": "clip"},
             visible="legendonly",
         )
     )
-    drawing.add_trace(curve("all weights", "grad_norm/total", theme.line(width=1.5)))
+    drawing.add_trace(curve("all", "grad_norm/total", theme.line(width=1.5)))
     drawing.add_trace(
         level("threshold", 1.0).update(meta={"level": "clip_threshold", "when": "clip"}, visible="legendonly")
     )
