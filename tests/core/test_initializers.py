@@ -297,7 +297,8 @@ def test_presets_are_what_their_names_say() -> None:
 
 
 def test_a_projection_is_drawn_like_the_recurrent_weights() -> None:
-    rnn = drawn(both(r.Orthogonal()), proj_size=16)
+    config = r.InitConfig(weight_ih=r.Zeros(), weight_hh=r.Orthogonal(), per_gate=True)
+    rnn = drawn(config, proj_size=16)
     torch.testing.assert_close(rnn.weight_hr_l0 @ rnn.weight_hr_l0.T, torch.eye(16), atol=1e-5, rtol=0.0)
     assert rnn.weight_hh_l0.shape == (4 * H, 16)
 
