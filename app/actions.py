@@ -83,7 +83,8 @@ def _step(action: Mapping[str, Any]) -> None:
     if run.status in OVER:
         raise StoreError(f"This run is {run.status}: there is no step left to take. Press Same weights to begin again.")
     waiting = run.target if run.desired == "running" and run.target is not None else run.step
-    target = min(max(run.step, waiting) + max(1, int(action.get("n") or 1)), run.steps)
+    count = action.get("n")
+    target = min(max(run.step, waiting) + (count if isinstance(count, int) and count > 0 else 1), run.steps)
     services.store().desire(run.id, "running", target=target)
     _poke()
 

@@ -8,6 +8,7 @@ from lstm_core.config import RunConfig
 from lstm_core.recipes import BiasChrono, BiasConstant, BiasForget
 
 Shape = tuple[int, ...]
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def shapes(config: RunConfig) -> dict[str, Shape]:
@@ -61,7 +62,11 @@ def memory(config: RunConfig) -> str:
 
 
 def _three(value: float) -> str:
-    return f"{value:.3g}" if value < 1000 else f"{value:.0e}".replace("e+0", " × 10^")
+    """A number with three significant digits: 3.72, 4.85 × 10⁸."""
+    if value < 1000:
+        return f"{value:.3g}"
+    digits, power = f"{value:.2e}".split("e")
+    return f"{digits} × 10{str(int(power)).translate(SUPERSCRIPTS)}"
 
 
 def sentence(config: RunConfig) -> str:

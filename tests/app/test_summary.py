@@ -36,6 +36,8 @@ def test_memory_in_words(preset: str, words: str) -> None:
 def test_negative_and_missing_biases() -> None:
     negative = RunConfig().replace(**{"init.bias": {"scheme": "forget", "value": -2}})
     assert "σ(−2) = 0.12: remembers about 1.14 steps" in memory(negative)
+    strong = RunConfig().replace(**{"init.bias": {"scheme": "forget", "value": 20}})
+    assert "about 4.85 × 10⁸ steps" in memory(strong)
     assert "no biases" in memory(RunConfig().replace(**{"model.bias": False}))
 
 
