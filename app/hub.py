@@ -19,8 +19,9 @@ from lstm_core.runs.records import Run, RunNotFound
 from lstm_core.runs.store import RunStore
 from lstm_core.runs.telemetry import heading
 
-POLL = 0.025  # seconds between two looks at the store while something changes …
-REST = 0.06  # … and while nothing does
+POLL = 0.025  # seconds between two looks at the store while something changes, …
+REST = 0.06  # … while nothing does …
+AFTER_TROUBLE = 1.0  # … and after the store could not be read
 PROGRESS = 0.25  # seconds between two state messages that only report progress
 CHANGE = 0.1  # and that report a change of state
 KEEP = 200  # scalars frames kept per watched run; a viewer that lags by more starts again from the history
@@ -178,7 +179,7 @@ class Hub:
                     if str(error) != self._trouble:
                         self._trouble = str(error)
                         _log.error("The live stream cannot read the run store: %s", error)
-                    pause = 1.0
+                    pause = AFTER_TROUBLE
                 try:
                     async with asyncio.timeout(pause):
                         await self._asked.wait()

@@ -168,13 +168,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ws_per_message_deflate=False,  # costs more time than it saves on frames of raw numbers
         timeout_graceful_shutdown=1,  # a viewer that hangs must not hold up the end
     )
+    server = _Server(settings, f"http://{shown}:{port}", wanted.open)
     with contextlib.suppress(KeyboardInterrupt):
-        _Server(settings, f"http://{shown}:{port}", wanted.open).run(sockets=[listening])
-    return 0
+        server.run(sockets=[listening])
+    return 0 if server.started else 1
 
 
 def _why(error: Exception, port: int) -> str:
-    if isinstance(error, OSError) and isinstance(error, PermissionError):
+    if isinstance(error, PermissionError):
         return f"port {port} is reserved; choose one above 1023 with --port."
     if isinstance(error, OverflowError):
         return "a port is a number from 0 to 65535."

@@ -25,7 +25,7 @@ from app.stream import Viewer, routes
 from lstm_core.config import RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import this_process
-from lstm_core.runs.store import RunStore
+from lstm_core.runs.store import RunStore, StoreError
 from tests.serving import Server, serve
 
 WAIT = 20.0  # seconds until something that does not come counts as lost
@@ -339,7 +339,10 @@ def test_a_viewer_that_does_not_read_delays_nobody(showing: Server, store: RunSt
         deaf = socket.socket()
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         deaf.connect(("127.0.0.1", int(showing.url.rsplit(":", 1)[1])))
-        async with connect(showing.stream, sock=deaf, max_queue=1) as stuck, connect(showing.stream) as connection:
+        async with (
+            connect(showing.stream, sock=deaf, max_queue=1, close_timeout=1) as stuck,
+            connect(showing.stream) as connection,
+        ):
             late = Reader(stuck)
             await late.watch(writer.id)  # and then takes nothing: what comes piles up on the way
             reader = Reader(connection)
@@ -489,6 +492,36 @@ def test_tasks_end_with_the_last_viewer(store: RunStore) -> None:
         assert not hub.tailing
 
     asyncio.run(main())
+
+
+def test_a_store_that_fails_for_a_while_is_said_once_and_the_stream_goes_on(
+    store: RunStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(store)
+    writer.write()
+    asked = 0
+
+    def opened() -> RunStore:
+        nonlocal asked
+        asked += 1
+        if asked <= 3:
+            raise StoreError("The disk is full.")
+        return store
+
+    async def main() -> None:
+        hub = Hub(opened)
+        viewer = Viewer(hub)
+        viewer.ask(_ask(writer.id))
+        async with asyncio.timeout(WAIT):
+            while not any(isinstance(message, bytes) for message in await viewer.due()):
+                await asyncio.sleep(0.005)
+        viewer.leave()
+
+    monkeypatch.setattr("app.hub.AFTER_TROUBLE", 0.01)
+    asyncio.run(main())
+    assert [record.getMessage() for record in caplog.records if record.name == "lstm-lab"] == [
+        "The live stream cannot read the run store: The disk is full."
+    ]
 
 
 def _ask(run_id: str) -> Any:
