@@ -104,9 +104,8 @@ def gradient_flow(
         below = []
         for name, share in zip(names, grad.chunk(len(names), dim=-1), strict=True):
             turn = _turn(name, len(x), lengths)
-            weights, layer = _weights(rnn, name).double(), traces[name].map(Tensor.double).map(turn)
-            c0, downwards = start[name][1].double(), names is not layers[0]
-            flow, grad_x = _flow_layer(weights, layer, c0, turn(share), bptt_length, downwards)
+            layer, c0, downwards = traces[name].map(turn), start[name][1], names is not layers[0]
+            flow, grad_x = _flow_layer(_weights(rnn, name).double(), layer, c0, turn(share), bptt_length, downwards)
             flows[name] = GradientFlow(turn(flow.h), turn(flow.c))
             below.append(turn(grad_x))
         grad = below[0] if len(below) == 1 else below[0] + below[1]
@@ -196,13 +195,17 @@ def _flow_layer(
     cut = cut or steps
     sigmoid_backward, tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward  # y·σ′, y·tanh′
     before, squashed = torch.cat([c0[None], c[:-1]]), c.tanh()
-    from_m_to_c, from_m_to_o = tanh_backward(o, squashed).unbind(), sigmoid_backward(squashed, o).unbind()
-    from_c = torch.stack([f, sigmoid_backward(g, i), sigmoid_backward(before, f), tanh_backward(i, g)], dim=2).unbind()
+    from_m_to_c, from_m_to_o = (
+        tanh_backward(o, squashed).double().unbind(),
+        sigmoid_backward(squashed, o).double().unbind(),
+    )
+    to_gates = sigmoid_backward(g, i), sigmoid_backward(before, f), tanh_backward(i, g)
+    from_c = torch.stack([f, *to_gates], dim=2).double().unbind()
 
-    dh, dc = grad.clone(), torch.empty_like(c)
-    dx = c.new_empty(steps, batch, weights.ih.shape[1] if downwards else 0)
+    dh, dc = grad.clone(), grad.new_empty(steps, batch, hidden)
+    dx = grad.new_empty(steps, batch, weights.ih.shape[1] if downwards else 0)
     dh_at, dc_at, dx_at = dh.unbind(), dc.unbind(), dx.unbind()
-    sent = c.new_zeros(batch, 5, hidden)  # by one step: to c_{t−1}, and to the gates i, f, g, o before squashing
+    sent = grad.new_zeros(batch, 5, hidden)  # by one step: to c_{t−1}, and to the gates i, f, g, o before squashing
     sent_to_c, sent_by_c, sent_by_m, dz = sent[:, 0], sent[:, :4], sent[:, 4], sent.flatten(1)[:, hidden:]
     for t in reversed(range(steps)):
         dm = dh_at[t] if weights.hr is None else dh_at[t] @ weights.hr
