@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from app.hub import KEEP, Hub, Picture, Topic
-from app.stream import Viewer, routes
+from app.hub import Hub
+from app.stream import Ask, Viewer
+from app.topic import KEEP, Picture, Reading, Topic
 from lstm_core.config import RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import this_process
@@ -480,7 +480,7 @@ def test_tasks_end_with_the_last_viewer(store: RunStore) -> None:
         hub = Hub(lambda: store)
         first, second = Viewer(hub), Viewer(hub)
         for viewer in (first, second):
-            viewer.ask(_ask(writer.id))
+            viewer.ask(Ask(watch=writer.id))
             await viewer.due()
         assert (hub.tailing, hub.viewers, len(hub.topics)) == (True, 2, 1)
         first.leave()
@@ -511,7 +511,7 @@ def test_a_store_that_fails_for_a_while_is_said_once_and_the_stream_goes_on(
     async def main() -> None:
         hub = Hub(opened)
         viewer = Viewer(hub)
-        viewer.ask(_ask(writer.id))
+        viewer.ask(Ask(watch=writer.id))
         async with asyncio.timeout(WAIT):
             while not any(isinstance(message, bytes) for message in await viewer.due()):
                 await asyncio.sleep(0.005)
@@ -524,12 +524,6 @@ def test_a_store_that_fails_for_a_while_is_said_once_and_the_stream_goes_on(
     ]
 
 
-def _ask(run_id: str) -> Any:
-    from app.stream import Ask
-
-    return Ask(watch=run_id)
-
-
 def test_pictures_never_overtake_scalars(store: RunStore) -> None:
     """What a viewer is given at one moment holds all scalars below the number of the newest picture."""
     writer = Writer(store)
@@ -537,7 +531,7 @@ def test_pictures_never_overtake_scalars(store: RunStore) -> None:
     async def main() -> None:
         hub = Hub(lambda: store)
         viewer = Viewer(hub)
-        viewer.ask(_ask(writer.id))
+        viewer.ask(Ask(watch=writer.id))
         had = -1
         async with asyncio.timeout(WAIT):
             while had < 49:
@@ -556,16 +550,12 @@ def test_pictures_never_overtake_scalars(store: RunStore) -> None:
 
 
 def test_a_topic_forgets_the_oldest_frames() -> None:
-    hub, topic = Hub(RunStore), Topic("run")
-    from app.hub import Reading
-
-    hub._take(topic, Reading((0, 0, 0)))
+    topic = Topic("run")
+    topic.take(Reading((0, 0, 0)))
     for seq in range(1, KEEP + 11):
-        hub._take(topic, Reading((0, seq, 0), frames=[(seq, b"")], snapshot=Picture(seq, seq, b"")))
+        topic.take(Reading((0, seq, 0), frames=[(seq, b"")], snapshot=Picture(seq, seq, b"")))
     assert topic.floor == 10
     assert [seq for seq, _ in topic.after(10)] == list(range(11, KEEP + 11))
-    assert routes(hub)
-    assert Starlette(routes=routes(hub))
 
 
 def test_a_real_run_is_seen_from_its_first_step_to_its_last(server: Server) -> None:
