@@ -36,4 +36,7 @@ def blocks(model: nn.Module) -> Iterator[tuple[str, int]]:
             yield f"{place}.weight_hr", parameter.numel()
             continue
         for gate in gates:
-            yield f"{place}.{kind.replace('bias_ih', 'bias').replace('bias_hh', 'bias')}.{gate}", parameter.numel() // len(gates)
+            yield (
+                f"{place}.{kind.replace('bias_ih', 'bias').replace('bias_hh', 'bias')}.{gate}",
+                parameter.numel() // len(gates),
+            )

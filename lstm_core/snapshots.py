@@ -70,7 +70,7 @@ class Probe:
             arrays[f"gradient/{layer}.h"] = flow[layer].h.mean(1).numpy()
             arrays[f"gradient/{layer}.c"] = flow[layer].c.mean(1).numpy()
             for gate in ("i", "f", "o"):
-                share = saturation(getattr(gates, gate))
+                share = saturation(getattr(gates, gate), lengths=lengths)
                 arrays[f"saturation/{layer}.{gate}"] = np.array([share], np.float32)
         if self._forecast is not None:
             with torch.no_grad():
