@@ -31,12 +31,8 @@ def blocks(model: nn.Module) -> Iterator[tuple[str, int]]:
             yield name.split(".")[0], parameter.numel()
             continue
         kind, layer, reverse = match.groups()
-        place = f"l{layer}.{'bwd' if reverse else 'fwd'}"
+        place = f"l{layer}.{'bwd' if reverse else 'fwd'}.{'bias' if kind.startswith('bias') else kind}"
         if kind == "weight_hr":
-            yield f"{place}.weight_hr", parameter.numel()
-            continue
-        for gate in gates:
-            yield (
-                f"{place}.{kind.replace('bias_ih', 'bias').replace('bias_hh', 'bias')}.{gate}",
-                parameter.numel() // len(gates),
-            )
+            yield place, parameter.numel()
+        else:
+            yield from ((f"{place}.{gate}", parameter.numel() // len(gates)) for gate in gates)
