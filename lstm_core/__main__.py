@@ -161,9 +161,8 @@ def _work(store: RunStore, run_id: str, address: str | None) -> int:
     lease = store.acquire(run_id, this_process(), claim=True)
     if lease is None:
         run = store.get(run_id)
-        print(
-            f"Run {run_id} is {run.status}" + (f" in {run.lease_holder}." if run.lease_holder else "."), file=sys.stderr
-        )
+        where = f" in another process ({run.lease_holder})" if run.lease_holder else ""
+        print(f"Run {run_id} is {run.status}{where}.", file=sys.stderr)
         return 1
     print(f"{RunConfig.model_validate(lease.config).title}\nWatch it live: {_link(run_id, address)}", flush=True)
     with _Progress(store, lease) as progress:

@@ -23,6 +23,8 @@ KEYS = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 def main() -> None:
     # A worker that dies takes a slice with it, not a task to be tried again: the store knows how a run goes on.
     dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.admin.tick.limit": "10s"})
+    # A worker that was killed is started again; on a busy machine that may take longer than Dask would wait for it.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"})
     # The web pages of Dask cannot be turned off; they are left empty and seen by this machine only.
     dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []})
     security = Security.temporary()

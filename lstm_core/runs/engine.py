@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -24,7 +25,8 @@ from lstm_core.runs.records import Status, StoreError
 from lstm_core.runs.store import RunStore
 
 POLL = 0.25  # seconds after which the store is asked even if nobody pokes
-REAP = 2.0  # seconds between two searches for dead workers
+LOOK = 2.0  # seconds between two searches for dead workers
+ALONE = 60.0  # seconds without any worker after which the local cluster is started afresh
 WAIT = 1.0  # seconds until a slice that could not begin is tried again
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ class Engine:
         self._process: subprocess.Popen[str] | None = None
         self._slices: dict[str, Future[Any]] = {}
         self._not_before: dict[str, float] = {}
-        self._reaped = 0.0
+        self._workers_up = 0
         self._count = 0
 
     @property
@@ -114,37 +116,48 @@ class Engine:
         return Client(address, security=security, set_as_default=False, timeout="10s")
 
     def _serve(self, client: Client) -> None:
+        """Keep the workers busy until the engine closes or the cluster is gone."""
+        looked, alone_since = -math.inf, time.monotonic()
         while not self._closing.is_set() and client.status == "running":
-            workers = len(client.nthreads()) if self._address else self._workers
-            if workers:
+            now = time.monotonic()
+            lost = self._collect(now)
+            look = lost or now - looked > LOOK
+            if look:
+                looked, self._workers_up = now, len(client.nthreads())
+            if self._workers_up:
+                alone_since = now
                 self._up.set()
+            elif now - alone_since > ALONE and self._address is None:
+                raise RuntimeError("the local cluster has lost its workers")
             try:
-                self._reconcile(client, workers)
+                if look:
+                    self._store.reap()
+                self._fill(client, now)
             except StoreError as error:
                 log.error("%s", error)
             self._wake.wait(POLL)
             self._wake.clear()
 
-    def _reconcile(self, client: Client, workers: int) -> None:
-        """Collect the slices that ended, free the runs of dead workers, fill the free workers."""
-        now = time.monotonic()
-        for run_id in [run_id for run_id, slice_ in self._slices.items() if slice_.done()]:
-            slice_ = self._slices.pop(run_id)
-            if slice_.status != "finished":
-                log.warning("A slice of run %s was lost: %s", run_id, slice_.exception())
-                self._reaped = 0.0
-            elif slice_.result() is None:
+    def _collect(self, now: float) -> bool:
+        """Forget the slices that ended; returns whether one was lost with its worker."""
+        lost = False
+        for run_id in [run_id for run_id, future in self._slices.items() if future.done()]:
+            future = self._slices.pop(run_id)
+            if future.status != "finished":
+                log.warning("A slice of run %s was lost: %s", run_id, future.exception())
+                lost = True
+            elif future.result() is None:
                 self._not_before[run_id] = now + WAIT
-        if now - self._reaped > REAP:
-            self._store.reap()
-            self._reaped = now
+        return lost
+
+    def _fill(self, client: Client, now: float) -> None:
+        """Give the free workers the runs that have waited longest."""
+        self._not_before = {run_id: then for run_id, then in self._not_before.items() if then > now}
         for run_id in self._store.waiting():
-            if len(self._slices) >= workers:
+            if len(self._slices) >= self._workers_up:
                 break
-            if run_id in self._slices or self._not_before.get(run_id, 0.0) > now:
-                continue
-            self._not_before.pop(run_id, None)
-            self._slices[run_id] = self._submit(client, run_id)
+            if run_id not in self._slices and run_id not in self._not_before:
+                self._slices[run_id] = self._submit(client, run_id)
 
     def _submit(self, client: Client, run_id: str) -> Future[Any]:
         self._count += 1

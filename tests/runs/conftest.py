@@ -38,7 +38,7 @@ def lease(store: RunStore, run: str) -> Lease:
 def small(steps: int = 60, **values: Any) -> RunConfig:
     """A run of about a millisecond per step."""
     quick = {"task.length": 8, "model.hidden_size": 6, "model.embedding_size": 4, "training.batch_size": 8}
-    return RunConfig().replace(**{**quick, "training.steps": steps, "training.validate_every": 7, **values})
+    return RunConfig().replace(**{**quick, "training.steps": steps, "training.validate_every": 25, **values})
 
 
 def rows(first: int, last: int, seq: int) -> bytes:

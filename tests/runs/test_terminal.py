@@ -1,0 +1,144 @@
+"""The command line: every setting is an option, every mistake is explained, a run goes into the store."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lstm_core.__main__ import _settings, config_from, main
+from lstm_core.config import RunConfig
+from lstm_core.recipes import Orthogonal
+from lstm_core.runs.slices import run_slice
+from lstm_core.runs.store import RunStore
+from tests.core.strategies import configs
+from tests.runs.conftest import small
+from tests.runs.test_slices import alone, assert_same
+
+QUICK = ["--length", "8", "--hidden-size", "6", "--embedding-size", "4", "--batch-size", "8", "--validate-every", "25"]
+
+
+@pytest.fixture
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.setenv("LSTM_LAB_DATABASE", str(tmp_path / "runs.sqlite3"))
+    monkeypatch.delenv("LSTM_LAB_ADDRESS", raising=False)
+    return RunStore()
+
+
+def test_a_run_from_the_terminal_is_the_run_of_the_page(
+    own_store: RunStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *QUICK, "--steps", "40", "--initializer", "chrono", "--bidirectional"]) == 0
+    (run,) = own_store.list()
+    config = small(40, **{"init.preset": "chrono", "model.bidirectional": True})
+    assert RunConfig.model_validate(run.config) == config
+    assert (run.status, run.step) == ("finished", 40)
+    assert_same(own_store.scalars(run.id), alone(config))
+    told = capsys.readouterr()
+    assert f"http://127.0.0.1:8501/?run={run.id}" in told.out
+    assert "Finished step 40" in told.out
+    assert "41/41" in told.err
+
+
+@given(config=configs())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_json_says_every_setting(tmp_path: Path, config: RunConfig) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(config.model_dump_json())
+    assert config_from(str(file), {}) == config
+
+
+@given(seed=st.integers(0, 2**31 - 1), length=st.integers(2, 500))
+def test_options_come_on_top_of_json(tmp_path_factory: pytest.TempPathFactory, seed: int, length: int) -> None:
+    file = tmp_path_factory.getbasetemp() / "settings.json"
+    file.write_text(json.dumps({"training": {"seed": 3, "steps": 7}, "init": {"weight_hh": {"scheme": "zeros"}}}))
+    config = config_from(
+        str(file),
+        {"training.seed": str(seed), "task.length": str(length), "init.weight_hh": "orthogonal,gain=1.2"},
+        "recall",
+    )
+    assert (config.training.seed, config.training.steps, config.task.time_steps) == (seed, 7, length)
+    assert config.init.weight_hh == Orthogonal(gain=1.2)
+
+
+def test_every_setting_is_an_option_with_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for path, field in _settings():
+        assert f"--{path} " in told
+        assert " ".join((field.description or "").split())[:30] in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--steps", "0"], "training.steps is '0'; choose a value of at least 1."),
+        (["--task", "nothing"], "task.name is 'nothing'; choose one of"),
+        (["--dropout", "0.5"], "set it to 0 or use two layers"),
+        (["--initializer", "best"], "init.preset is 'best'; choose one of"),
+        (["--biases", "forget,value=900"], "choose a value of at most 20"),
+        (["--json", "missing.json"], "missing.json cannot be read"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_explained(
+    own_store: RunStore, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert main(["train", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+    assert own_store.list() == []
+
+
+def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--lenght", "8"])
+    assert stop.value.code == 2
+    assert "--lenght" in capsys.readouterr().err
+
+
+def test_a_run_that_cannot_be_resumed_is_explained(own_store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["resume", "nothing"]) == 1
+    assert "There is no run 'nothing'" in capsys.readouterr().err
+    held = own_store.create(small())
+    own_store.acquire(held, "elsewhere:1:1.0")
+    assert main(["resume", held]) == 1
+    assert "in another process (elsewhere:1:1.0)" in capsys.readouterr().err
+
+
+def test_the_list_shows_runs(own_store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
+    run = own_store.create(small())
+    own_store.rename(run, "The cliff")
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out.split() == [run, "queued", "0", "of", "60", "The", "cliff"]
+
+
+def test_ctrl_c_pauses(own_store: RunStore) -> None:
+    command = [sys.executable, "-m", "lstm_core", "train", *QUICK, "--steps", "20000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    while not own_store.list() or own_store.list()[0].step < 20:
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    out, _ = process.communicate()
+    (run,) = own_store.list()
+    assert process.returncode == 0
+    assert run.status == "paused"
+    assert f"Paused at step {run.step}. Go on with: python -m lstm_core resume {run.id}" in out
+
+
+def test_resume_goes_on_to_the_end(own_store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
+    run = own_store.create(small(), target=20)
+    run_slice(own_store.url, run)
+    assert own_store.get(run).status == "paused"
+    assert main(["resume", run, "--address", "example.org:80"]) == 0
+    assert f"http://example.org:80/?run={run}" in capsys.readouterr().out
+    assert own_store.get(run).status == "finished"
+    assert_same(own_store.scalars(run), alone(small()))
