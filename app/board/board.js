@@ -16,6 +16,7 @@ import { Transport } from "./transport.js";
 const DRAW = 70; // ms between two drawings
 const SETTLE = 400; // ms after the last change until charts are drawn in full
 const SPEAK = 250; // ms between two changes of the words and large numbers
+const TURN = 3000; // ms for which a run that waits for its next turn still counts as running
 const ANNOUNCE = 5000; // ms between two announcements to a screen reader
 
 const boards = new WeakMap();
@@ -39,7 +40,7 @@ class Board {
     this.choices = {};
     this.sample = 0;
     this.panels = [];
-    this.crosshair = new Crosshair();
+    this.crosshair = new Crosshair(() => this.#fontSize());
     this.visible = new Set();
     this.counters = (window.__lab = { draws: 0, frames: 0, step: -1, snapshot: -1, drawnAt: 0, cost: [], sockets: 0 });
     // Streamlit also calls the cleanup of a call that another one has overtaken: only a page that is gone counts.
@@ -177,13 +178,17 @@ class Board {
       colours: () => this.look,
       sample: () => this.sample,
       steps: () => this.about?.T ?? 1,
-      fontSize: () => (this.present ? 16 : 12),
+      fontSize: () => this.#fontSize(),
       thickness: () => (this.present ? 1.6 : 1),
       wake: () => {
         this.ui += 1;
         this.wake();
       },
     };
+  }
+
+  #fontSize() {
+    return this.present ? 16 : 12;
   }
 
   /** Put up panels; the old ones stay where the new ones are the same. */
@@ -229,7 +234,8 @@ class Board {
 
   #key(event) {
     const { key, target } = event;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !this.root.isConnected) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.root.isConnected) return;
+    if (event.defaultPrevented && target !== this.timeline.slider) return; // the timeline leaves its own keys to the board
     if (target.closest?.("input:not([type=range]), textarea, select, [contenteditable=true], [role=slider], [role=dialog], [role=combobox]")) return;
     const button = target.closest?.("button, a, summary");
     const going = this.state?.desired === "running" && this.state?.status !== "finished";
@@ -255,6 +261,7 @@ class Board {
     this.missing = null;
     this.about = null;
     this.hope = null;
+    this.ranAt = 0;
     this.#clear();
     for (const panel of this.panels) panel.reset?.();
     this.timeline.reset();
@@ -289,12 +296,15 @@ class Board {
   }
 
   #message(message) {
-    if (message.type === "missing") this.missing = message.message;
-    else if (message.type === "reset") this.#reset(message);
+    if (message.type === "missing") {
+      this.missing = message.message;
+      this.#speak();
+    } else if (message.type === "reset") this.#reset(message);
     else if (message.type === "state" && message.run === this.run) {
       const marks = JSON.stringify([message.overrides, message.steps, message.clip, message.clip_threshold]);
       if (marks !== this.marks) this.ui += 1;
       this.marks = marks;
+      if (message.status === "running") this.ranAt = Date.now();
       this.missing = null;
       this.state = message;
       this.timeline.update(message);
@@ -437,7 +447,7 @@ class Board {
     setText(this.name, state?.name || about?.title || (this.run === null ? "No run yet" : "A new run"));
     setText(this.setting, state?.name && about ? about.title : "");
     this.title.classList.toggle("long", this.title.textContent.length > 56);
-    let told = this.run === null ? { word: "", rest: "choose settings at the left and press Train", tone: "calm" } : describe(state, this.connection);
+    let told = this.run === null ? { word: "", rest: "choose settings at the left and press Train", tone: "calm" } : describe(state, this.connection, Date.now() - this.ranAt < TURN);
     if (this.hope && (Date.now() > this.hope.until || this.hope.run !== this.run || state?.desired !== this.hope.was)) this.hope = null;
     if (this.hope) told = { ...told, word: this.hope.word };
     if (this.missing) told = { word: "not found", rest: "", tone: "bad" };

@@ -39,16 +39,17 @@ def board(
         if isinstance(action, Mapping):
             on_action(action)
 
-    _component(
-        key=key,
-        data={
-            "run": run_id,
-            "editable": editable,
-            "base": PREFIX,
-            "css": static_url("board.css"),
-            "plotly": static_url("plotly.min.js"),
-            "panels": figures.outline(),
-            "look": theme.look(),
-        },
-        on_action_change=acted,
-    )
+    _component(key=key, data=component_data(run_id, editable=editable), on_action_change=acted)
+
+
+def component_data(run_id: str | None, *, editable: bool = True) -> dict[str, Any]:
+    """What `board.js` is told: the run, where things are, and how things look."""
+    return {
+        "run": run_id,
+        "editable": editable,
+        "base": PREFIX,
+        "css": static_url("board.css"),
+        "plotly": static_url("plotly.min.js"),
+        "panels": figures.outline(),
+        "look": theme.look(),
+    }

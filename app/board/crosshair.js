@@ -2,11 +2,16 @@
 
 import { el, setText } from "./dom.js";
 
-export const LEFT = 64; // px from the picture's edge to the first time step, the same on every time panel …
-export const RIGHT = 56; // … and from the last one to the other edge, where the scales stand
+/**
+ * What stands beside the time steps, the same on every time panel: axis or names at the left, scales at the right.
+ * @param {number} size of the type, px
+ */
+export const edges = (size) => ({ left: Math.round(size * 5.4), right: Math.round(size * 4.7) });
 
 export class Crosshair {
-  constructor() {
+  /** @param {() => number} size of the type, px */
+  constructor(size) {
+    this.size = size;
     this.panels = new Set();
     this.t = null;
   }
@@ -25,7 +30,8 @@ export class Crosshair {
     this.panels.add(panel);
     picture.addEventListener("pointermove", (event) => {
       const box = picture.getBoundingClientRect();
-      const place = (event.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT);
+      const { left, right } = edges(this.size());
+      const place = (event.clientX - box.left - left) / (box.width - left - right);
       if (place < 0 || place >= 1) this.point(null);
       else this.point(Math.floor(place * steps()), panel, event.clientY - box.top);
     });
@@ -54,13 +60,14 @@ export class Crosshair {
   /** Write the lines and read-outs anew; also after new values came. */
   draw() {
     const t = this.t;
+    const { left, right } = edges(this.size());
     for (const panel of this.panels) {
       const steps = panel.steps();
       const gone = t === null || t >= steps;
       panel.line.hidden = panel.text.hidden = gone;
       if (gone) continue;
-      const width = panel.picture.clientWidth - LEFT - RIGHT;
-      panel.line.style.transform = `translateX(${(LEFT + ((t + 0.5) / steps) * width).toFixed(1)}px)`;
+      const width = panel.picture.clientWidth - left - right;
+      panel.line.style.transform = `translateX(${(left + ((t + 0.5) / steps) * width).toFixed(1)}px)`;
       const words = panel.read(t, panel === this.source ? this.y : -1);
       panel.text.hidden = !words;
       setText(panel.text, words);

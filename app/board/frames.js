@@ -149,6 +149,21 @@ export function extremes(x, y, from, to, buckets, intoX, intoY) {
   return written;
 }
 
+/**
+ * A centred mean that never lags: 2w + 1 points, fewer near both ends; w is the power of two nearest to
+ * length / windows, as in app/figures/filling.py.
+ */
+export function smooth(y, length, windows, into = new Float32Array(length)) {
+  const width = 2 ** Math.max(1, Math.round(Math.log2(length / windows)));
+  const sums = new Float64Array(length + 1);
+  for (let k = 0; k < length; k++) sums[k + 1] = sums[k] + y[k];
+  for (let k = 0; k < length; k++) {
+    const reach = Math.min(width, k, length - 1 - k);
+    into[k] = (sums[k + reach + 1] - sums[k - reach]) / (2 * reach + 1);
+  }
+  return into;
+}
+
 /** All curves of a run by name. Only finite values are kept; a step already known is skipped. */
 export class Scalars {
   constructor() {

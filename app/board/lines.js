@@ -1,7 +1,7 @@
 /** Line charts: a Plotly figure from Python, filled from the buffers, redrawn in place. */
 
-import { LEFT, RIGHT } from "./crosshair.js";
-import { after, extremes } from "./frames.js";
+import { edges } from "./crosshair.js";
+import { after, extremes, smooth } from "./frames.js";
 import { move } from "./quick.js";
 import { Panel, toggle } from "./panel.js";
 import { Range, stepLimit } from "./ranges.js";
@@ -177,7 +177,7 @@ export class LinePanel extends Panel {
     } else if (meta.x === "step") {
       const series = model.scalars.get(meta.y);
       if (series?.length) {
-        const y = meta.smooth ? this.#smooth(meta.y, series, meta.smooth) : series.y;
+        const y = meta.smooth ? this.#smooth(meta, series) : series.y;
         range.take(y, 0, series.length, log);
         this.#thin(series.x, y, series.length, xRange, out);
       }
@@ -201,19 +201,11 @@ export class LinePanel extends Panel {
     out.y = this.y.slice(0, count);
   }
 
-  /** A centred mean that never lags: 2w + 1 points, fewer near both ends; w is a power of two. As in app/figures/filling.py. */
-  #smooth(name, series, windows) {
-    const { length, y } = series;
-    const width = 2 ** Math.max(1, Math.round(Math.log2(length / windows)));
-    let kept = this.smoothed.get(name);
-    if (!kept || kept.y.length < length) this.smoothed.set(name, (kept = { y: new Float32Array(y.length), sums: new Float64Array(y.length + 1) }));
-    const { sums } = kept;
-    for (let k = 0; k < length; k++) sums[k + 1] = sums[k] + y[k];
-    for (let k = 0; k < length; k++) {
-      const reach = Math.min(width, k, length - 1 - k);
-      kept.y[k] = (sums[k + reach + 1] - sums[k - reach]) / (2 * reach + 1);
-    }
-    return kept.y;
+  #smooth({ y, smooth: windows }, series) {
+    const kept = this.smoothed.get(y);
+    const into = kept?.length >= series.length ? kept : new Float32Array(series.y.length);
+    this.smoothed.set(y, into);
+    return smooth(series.y, series.length, windows, into);
   }
 
   #layout(model, xRange, yRange, log) {
@@ -235,7 +227,7 @@ export class LinePanel extends Panel {
     return {
       width: this.plot.clientWidth,
       height: this.plot.clientHeight,
-      margin: { l: LEFT, r: this.timed ? RIGHT : 14, t: 8, b: size * 3 + 6, pad: 0 },
+      margin: { l: edges(size).left, r: this.timed ? edges(size).right : 14, t: 8, b: size * 3 + 6, pad: 0 },
       font: { family: font, size, color: tokens.quiet },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
@@ -266,7 +258,7 @@ export class LinePanel extends Panel {
       },
       separators: ".\u2009",
       shapes: [...(base.shapes ?? []).map((shape) => this.#own(shape)), ...this.#marks(model)],
-      annotations: [...(base.annotations ?? []), ...this.#labels(model)],
+      annotations: [...(base.annotations ?? []), ...this.#labels(model, xRange)],
     };
   }
 
@@ -284,20 +276,24 @@ export class LinePanel extends Panel {
     return marks;
   }
 
-  #labels({ state }) {
+  #labels({ state }, [low, high]) {
     if (this.timed || this.spec.column !== "steps") return [];
     const size = this.context.fontSize() - 1;
-    const color = this.context.colours().tokens.quiet;
+    const { tokens } = this.context.colours();
+    const color = tokens.quiet;
     return (state?.overrides ?? []).map((o, k) => ({
       x: o.step,
       y: 1,
       yref: "paper",
       yshift: -(k % 3) * (size + 3),
-      xanchor: "left",
+      xanchor: o.step > (low + high) / 2 ? "right" : "left",
       yanchor: "top",
       showarrow: false,
       font: { size, color },
-      text: `${GREEK[o.field] ?? o.field} ${typeof o.value === "number" ? number(o.value) : o.value}`,
+      bgcolor: tokens.paper,
+      opacity: 0.9,
+      borderpad: 1,
+      text: `${GREEK[o.field] ?? o.field} ${o.value}`,
     }));
   }
 

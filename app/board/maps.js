@@ -1,6 +1,6 @@
 /** Maps units × time on a canvas: bytes looked up in a palette, marks under the axis, a scale beside each row. */
 
-import { LEFT, RIGHT } from "./crosshair.js";
+import { edges } from "./crosshair.js";
 import { el } from "./dom.js";
 import { Panel, toggle } from "./panel.js";
 import { number } from "./text.js";
@@ -111,16 +111,17 @@ export class MapPanel extends Panel {
 
   #row(place, width, size) {
     const { pen } = this;
+    const { left, right } = edges(size);
     const { tokens, font } = this.context.colours();
     const { meta, top, height } = place;
-    const inner = width - LEFT - RIGHT;
+    const inner = width - left - right;
     Object.assign(place, this.#bytes(place));
     pen.fillStyle = tokens.grid;
-    if (!place.bytes) pen.fillRect(LEFT, top, inner, height);
+    if (!place.bytes) pen.fillRect(left, top, inner, height);
     else {
       const image = this.#squeezed(this.#image(place), Math.round(height * (window.devicePixelRatio || 1)));
       pen.imageSmoothingEnabled = false;
-      pen.drawImage(image, LEFT, top, inner, height);
+      pen.drawImage(image, left, top, inner, height);
     }
     pen.textBaseline = "middle";
     pen.textAlign = "left";
@@ -137,10 +138,10 @@ export class MapPanel extends Panel {
     pen.textAlign = "right";
     const what = meta === INPUT ? "" : place.units > 1 ? "units" : "";
     if (place.units > 1 && height > size * 2.6) {
-      pen.fillText(String(place.units), LEFT - 6, top + height / 2 - size * 0.55);
-      pen.fillText(what, LEFT - 6, top + height / 2 + size * 0.65);
-    } else if (place.units > 1) pen.fillText(String(place.units), LEFT - 6, top + height / 2);
-    this.#scale(place, width - RIGHT + 8, size);
+      pen.fillText(String(place.units), left - 6, top + height / 2 - size * 0.55);
+      pen.fillText(what, left - 6, top + height / 2 + size * 0.65);
+    } else if (place.units > 1) pen.fillText(String(place.units), left - 6, top + height / 2);
+    this.#scale(place, width - right + 8, size);
   }
 
   /** Bytes 0 … 255 and what they stand for. */
@@ -234,10 +235,11 @@ export class MapPanel extends Panel {
   /** The inputs' marks and the numbers of the time steps under the maps; as many as fit. */
   #marks(width, top, size) {
     const { pen } = this;
+    const { left, right } = edges(size);
     const { tokens, font } = this.context.colours();
     const steps = this.context.steps();
     const marks = this.context.about.samples?.[this.context.sample()]?.marks ?? [];
-    const inner = width - LEFT - RIGHT;
+    const inner = width - left - right;
     const cell = inner / steps;
     pen.textAlign = "center";
     pen.textBaseline = "top";
@@ -245,16 +247,16 @@ export class MapPanel extends Panel {
     const widest = Math.max(6, ...marks.slice(0, 64).map((mark) => pen.measureText(mark).width)) + 3;
     const every = nice(widest / cell);
     pen.fillStyle = tokens.ink;
-    for (let t = 0; t < marks.length; t += every) pen.fillText(marks[t], LEFT + (t + 0.5) * cell, top + 3);
+    for (let t = 0; t < marks.length; t += every) pen.fillText(marks[t], left + (t + 0.5) * cell, top + 3);
     pen.font = `${size - 1}px ${font}`;
     pen.fillStyle = tokens.quiet;
     const stride = nice((size * 4) / cell);
-    for (let t = 0; t < steps; t += stride) pen.fillText(String(t), LEFT + (t + 0.5) * cell, top + size + 7);
+    for (let t = 0; t < steps; t += stride) pen.fillText(String(t), left + (t + 0.5) * cell, top + size + 7);
     pen.textAlign = "right";
-    pen.fillText("t =", LEFT - 6, top + size + 7);
-    pen.fillText("input", LEFT - 6, top + 3);
+    pen.fillText("t =", left - 6, top + size + 7);
+    pen.fillText("input", left - 6, top + 3);
     pen.textAlign = "left";
-    pen.fillText("step", width - RIGHT + 8, top + size + 7);
+    pen.fillText("step", width - right + 8, top + size + 7);
   }
 
   #read(t, y) {

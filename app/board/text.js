@@ -21,8 +21,8 @@ export function number(value) {
     const [digits, power] = value.toExponential(2).split("e");
     return `${digits.replace("-", "−")}${THIN}×${THIN}10${raised(Number(power))}`;
   }
-  if (size >= 1000) return count(Number(value.toPrecision(3)));
-  return value.toPrecision(3).replace("-", "−");
+  const rounded = Number(value.toPrecision(3)); // 999.6 has become 1000
+  return Math.abs(rounded) >= 1000 ? count(rounded) : value.toPrecision(3).replace("-", "−");
 }
 
 /** A size by its power of ten alone: 10⁻⁹. */
@@ -45,15 +45,18 @@ export function duration(seconds) {
 
 /**
  * The state of a run in the words of the head line.
+ * @param {any} state the last state message, or null
+ * @param {string} link how the live line is
+ * @param {boolean} sharing whether the run ran a moment ago: runs take turns of a second, which is no news
  * @returns {{word: string, rest: string, tone: "calm"|"live"|"done"|"bad"}}
  */
-export function describe(state, link) {
+export function describe(state, link, sharing = false) {
   if (!state) return { word: "", rest: link === "live" ? "looking for the run" : "connecting", tone: "calm" };
   const place = `${count(Math.max(state.step, 0))} / ${count(state.steps)}`;
   const speed = state.speed ? `${number(state.speed)} steps/s` : "";
   const left = Number.isFinite(state.remaining) && state.remaining !== null ? `${duration(state.remaining)} left` : "";
   const join = (...parts) => parts.filter(Boolean).join(" · ");
-  switch (state.status) {
+  switch (state.status === "queued" && state.desired === "running" && sharing ? "running" : state.status) {
     case "queued":
       if (state.desired === "stopped") return { word: "stopping…", rest: place, tone: "calm" };
       if (state.desired === "paused") return { word: "paused", rest: place, tone: "calm" };
