@@ -26,7 +26,7 @@ RANKS = [
     ["lstm_core.runs.engine"],
     ["lstm_core.__main__"],
 ]
-WORKING = ("slices", "engine", "cluster")  # what of runs/ may train; all else only stores
+WORKING = ("slices", "failures", "engine", "cluster")  # what of runs/ may train; all else only stores
 
 
 def imports(path: Path) -> set[str]:
