@@ -22,6 +22,13 @@ TIERS = 2
 OVERVIEW = 16  # rows of a frame ÷ rows of its overview
 PICTURES = ("snapshot", "sample")
 
+_INSERT = sa.insert(frames)
+_SNAPSHOT_STEPS = (
+    sa.select(frames.c.last)
+    .where(frames.c.run_id == sa.bindparam("run", type_=sa.String), frames.c.kind == "snapshot")
+    .order_by(frames.c.last)
+)
+
 
 def write(connection: sa.Connection, run_id: str, encoded: Sequence[bytes]) -> None:
     """Store encoded frames. New snapshots push out some of the older ones."""
@@ -32,7 +39,7 @@ def write(connection: sa.Connection, run_id: str, encoded: Sequence[bytes]) -> N
             {"run_id": run_id, "seq": seq, "kind": kind, "sample": sample, "first": first, "last": last}
             | {"tier": 0, "size": len(data), "overview": None, "data": data}
         )
-    connection.execute(sa.insert(frames), rows)
+    connection.execute(_INSERT, rows)
     pictures = [row for row in rows if row["kind"] in PICTURES]
     if pictures:
         newest = max(row["last"] for row in pictures)
@@ -51,8 +58,7 @@ def _thin(connection: sa.Connection, run_id: str, size: int) -> None:
 
 def snapshot_steps(connection: sa.Connection, run_id: str) -> list[int]:
     """The steps of which there is a snapshot, ascending."""
-    query = sa.select(frames.c.last).where(frames.c.run_id == run_id, frames.c.kind == "snapshot")
-    return [int(step) for step in connection.scalars(query.order_by(frames.c.last))]
+    return list(connection.scalars(_SNAPSHOT_STEPS, {"run": run_id}))
 
 
 def compact(connection: sa.Connection, run_id: str) -> None:

@@ -25,7 +25,9 @@ from lstm_core.runs.records import Lease, LeaseLost, Status, StoreError, Wishes
 from lstm_core.runs.store import RunStore
 from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
 
-FLUSH = 0.05  # seconds between two looks at the store
+FLUSH = 0.05  # seconds between two looks at the store,
+SHARE = 0.02  # or more where looking would take a larger share of the time than this,
+RARELY = 0.2  # but never more than this
 CHECKPOINT = 2.0  # seconds of work that a crash may cost
 ATTEMPTS = 3  # deaths without progress in between before a run is given up
 KEPT_BYTES = 64 * 2**20  # checkpoints' worth of states that stay alive between slices
@@ -153,7 +155,8 @@ class _Work:
                 return False, new
             if now - self.began > (seconds if new.others_waiting else longest):
                 return True, new
-            look = time.monotonic() + FLUSH
+            done = time.monotonic()
+            look = done + max(FLUSH, min((done - now) / SHARE, RARELY))
         return True, self.store.wishes(self.lease)
 
     def flush(self) -> None:

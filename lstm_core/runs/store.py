@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Lease", "LeaseLost", "Override", "Run", "RunNotFound", "RunStore", "StoreError", "Wishes"]
 
+_PULSE = sa.select(runs.c.id, runs.c.revision, runs.c.seq, runs.c.state_version).where(
+    runs.c.id.in_(sa.bindparam("ids", expanding=True, type_=sa.String))
+)
 _FIELDS = [column for column in runs.c if column.name in Run.__dataclass_fields__]
 
 
@@ -167,9 +170,8 @@ class RunStore(LeasedWrites):
 
     def pulse(self, run_ids: Collection[str]) -> dict[str, tuple[int, int, int]]:
         """(revision, last frame number, state version) of each run that exists; equal pulses mean nothing is new."""
-        query = sa.select(runs.c.id, runs.c.revision, runs.c.seq, runs.c.state_version)
         with self._database.read() as connection:
-            rows = connection.execute(query.where(runs.c.id.in_(list(run_ids)))).all()
+            rows = connection.execute(_PULSE, {"ids": list(run_ids)}).all()
         return {run_id: (revision, seq, version) for run_id, revision, seq, version in rows}
 
     def frames(
