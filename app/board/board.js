@@ -400,6 +400,7 @@ class Board {
     }
     if (this.crosshair.t !== null) this.crosshair.draw();
     if (begun - (this.wordsAt ?? 0) > SPEAK) this.#read(arrays, at, begun);
+    else this.#later();
     const now = performance.now();
     Object.assign(this.counters, { step: this.scalars.last, snapshot: step, drawnAt: Date.now(), made: this.made });
     if (!drawn) return;
@@ -437,14 +438,15 @@ class Board {
   #waiting() {
     if (this.missing) return "";
     if (this.run === null) return "Press Train: the first points appear here about a second later.";
-    return this.state?.status === "queued" ? "The first points appear here when the run begins." : "";
+    if (this.state?.desired === "paused") return "Press Resume or Step: the first points appear here.";
+    return "The first points appear here as soon as the run begins.";
   }
 
   /** The head line, the notice and the buttons. */
   #speak() {
     const { state } = this;
     const about = this.about;
-    setText(this.name, state?.name || about?.title || (this.run === null ? "No run yet" : "A new run"));
+    setText(this.name, state?.name || about?.title || this.data.title || (this.run === null ? "No run yet" : "A new run"));
     setText(this.setting, state?.name && about ? about.title : "");
     this.title.classList.toggle("long", this.title.textContent.length > 56);
     let told = this.run === null ? { word: "", rest: "choose settings at the left and press Train", tone: "calm" } : describe(state, this.connection, Date.now() - this.ranAt < TURN);

@@ -25,9 +25,14 @@ _component = st.components.v2.component("lstm_lab_board", js=_LOADER, isolate_st
 
 
 def board(
-    run_id: str | None, *, key: str, on_action: Callable[[Mapping[str, Any]], None], editable: bool = True
+    run_id: str | None,
+    *,
+    key: str,
+    on_action: Callable[[Mapping[str, Any]], None],
+    editable: bool = True,
+    title: str = "",
 ) -> None:
-    """Show a run, live; `run_id` None shows the empty board.
+    """Show a run, live; `run_id` None shows the empty board. `title` names the run until a worker has described it.
 
     `on_action` gets what a button of the board asks for: {"name": "train" | "pause" | "resume" | "step" | "stop" |
     "rewind" | "reseed" | "override", "run": id} and, for some, "n", "field", "value". Without `editable` the buttons
@@ -39,14 +44,15 @@ def board(
         if isinstance(action, Mapping):
             on_action(action)
 
-    _component(key=key, data=component_data(run_id, editable=editable), on_action_change=acted)
+    _component(key=key, data=component_data(run_id, editable=editable, title=title), on_action_change=acted)
 
 
-def component_data(run_id: str | None, *, editable: bool = True) -> dict[str, Any]:
+def component_data(run_id: str | None, *, editable: bool = True, title: str = "") -> dict[str, Any]:
     """What `board.js` is told: the run, where things are, and how things look."""
     return {
         "run": run_id,
         "editable": editable,
+        "title": title,
         "base": PREFIX,
         "css": static_url("board.css"),
         "plotly": static_url("plotly.min.js"),

@@ -28,6 +28,7 @@ export class LinePanel extends Panel {
     this.zoom = null;
     this.smoothed = new Map();
     this.revision = 0;
+    this.patience = FULL * (0.8 + 0.4 * Math.random()); // so that not all charts are due at once
     this.x = new Float64Array(4096);
     this.y = new Float32Array(4096);
     this.#switches();
@@ -133,7 +134,7 @@ export class LinePanel extends Panel {
     const layout = this.#layout(model, xRange, yRange, log);
     const looks = JSON.stringify([layout, data.map(({ x, y, mode, ...look }) => [look, mode === "lines" ? 0 : x.length])]);
     const now = performance.now();
-    const same = looks === this.looks && !this.pointed && now - this.fullAt < FULL;
+    const same = looks === this.looks && !this.pointed && now - this.fullAt < this.patience;
     const { l, r, t, b } = layout.margin;
     this.stale = same && move(this.plot, data, { left: l, right: r, top: t, bottom: b }, xRange, yRange, log);
     if (this.stale) return true;

@@ -11,6 +11,7 @@ export class Panel {
     this.switches = el("div.lab-switches", { role: "group", "aria-label": `${spec.title}: what is shown` });
     this.options = el("div.lab-options");
     this.picture = el("div.lab-picture", { role: "img", "aria-label": spec.title });
+    if (!spec.figure) this.picture.append(el("p.lab-hint", {}, spec.help));
     this.note = el("p.lab-note");
     this.heading = el("h3.lab-title", { title: spec.help }, spec.title);
     this.node = el(

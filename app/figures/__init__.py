@@ -35,10 +35,13 @@ PANELS: tuple[Panel, ...] = (
 
 def specs(about: About) -> dict[str, Any]:
     """Everything the board needs to draw a run: the panels that fit it, with their figures."""
-    panels = [
-        {**_outline(panel), "figure": json.loads(panel.draw(about).to_json())} for panel in PANELS if panel.fits(about)
-    ]
-    return {"panels": panels}
+    return {"panels": [_specification(panel, about) for panel in PANELS if panel.fits(about)]}
+
+
+def _specification(panel: Panel, about: About) -> dict[str, Any]:
+    drawing = panel.draw(about)
+    named = (drawing.layout.meta or {}).get("title")
+    return _outline(panel) | ({"title": named} if named else {}) | {"figure": json.loads(drawing.to_json())}
 
 
 def outline() -> list[dict[str, Any]]:

@@ -27,7 +27,8 @@ def loss(about: About) -> go.Figure:
 def metric(about: About) -> go.Figure:
     """Notice when the metric leaves its chance level: that is the moment the network has understood the task."""
     name = about["metric"]
-    drawing = figure("training step", with_unit(_metric_name(name), about["metric_unit"]))
+    title = _metric_name(name).capitalize()
+    drawing = figure("training step", with_unit(_metric_name(name), about["metric_unit"]), meta={"title": title})
     drawing.add_trace(curve("train", f"{name}/train", theme.line(width=1), opacity=0.45, meta={"group": "train"}))
     drawing.add_trace(
         curve("train, smoothed", f"{name}/train", theme.line(width=2.25), meta={"smooth": SMOOTH, "group": "train"})

@@ -24,7 +24,8 @@ def page() -> None:
         st.warning("  \n".join(map(_plain, here.problems)), icon=":material/link_off:")
     while here.refusals:
         st.toast(_plain(here.refusals.pop(0)), icon=":material/info:")
-    board(run.id if run else None, key="board", on_action=actions.perform)
+    title = session.settings_of(run).title if run else ""
+    board(run.id if run else None, key="board", on_action=actions.perform, title=title)
 
 
 def _foot(here: session.Session, run: Run | None) -> None:
