@@ -75,7 +75,7 @@ class Engine:
         self._closing.set()
         self._wake.set()
         if not self.ready:
-            self._end_process(patience=0)  # its thread waits for a cluster that nobody needs any more
+            self._end_process()  # its thread waits for a cluster that nobody needs any more
         if self._thread.is_alive():
             self._thread.join(timeout=3)
         self._end_process()
@@ -93,8 +93,8 @@ class Engine:
                 if not self._closing.is_set():
                     log.exception("The cluster is not available; trying again in %.0f s.", delay)
             finally:
-                self._up.clear()
                 self._end_process()
+                self._up.clear()
                 self._slices.clear()
             self._closing.wait(delay)
             delay = min(2 * delay, 30)
@@ -108,7 +108,7 @@ class Engine:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
             )
             assert self._process.stdout is not None
-            line = self._process.stdout.readline()
+            line = "" if self._closing.is_set() else self._process.stdout.readline()
             if not line:
                 raise RuntimeError("the local cluster did not start; its own message is above")
             told = json.loads(line)
@@ -166,8 +166,8 @@ class Engine:
         future.add_done_callback(lambda _: self._wake.set())
         return future
 
-    def _end_process(self, patience: float = 2.0) -> None:
-        """End the local cluster: by the end of its input, or by force where that does not help."""
+    def _end_process(self) -> None:
+        """End the local cluster: by the end of its input, or by force where it does not read or takes too long."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -175,7 +175,7 @@ class Engine:
         assert process.stdout is not None
         process.stdin.close()
         try:
-            process.wait(patience)
+            process.wait(2.0 if self.ready else 0.0)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
