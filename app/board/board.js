@@ -259,15 +259,21 @@ class Board {
     this.run = run;
     this.state = null;
     this.missing = null;
-    this.about = null;
+    this.described = false; // the panels of the run before stay, empty, until this one's are known
     this.hope = null;
     this.ranAt = 0;
     this.#clear();
     for (const panel of this.panels) panel.reset?.();
     this.timeline.reset();
     this.snapshots.watch(run);
-    if (!this.panels.length || run === null) this.#furnish(this.data.panels);
+    if (!this.panels.length || run === null) this.#bare();
     this.stream.watch(run, this.sample);
+  }
+
+  /** Panels without pictures, for a page that has not shown any run yet. */
+  #bare() {
+    this.about = null;
+    this.#furnish(this.data.panels);
   }
 
   /** Forget what was measured; what the viewer has chosen stays. */
@@ -319,17 +325,20 @@ class Board {
     this.history = true;
     this.snapshots.clear();
     this.stream.reached(null, revision);
-    this.about = about;
-    this.#speak();
-    if (!about) return this.#furnish(this.data.panels);
+    if (!about) return;
     const address = `${this.data.base}/runs/${encodeURIComponent(run)}/figures`;
     try {
       const answer = await fetch(address);
       if (!answer.ok) throw new Error(answer.statusText);
       const { panels } = await answer.json();
       if (this.closed || run !== this.run) return;
+      this.about = about;
+      this.described = true;
       this.#furnish(panels);
       this.#sampler();
+      this.ui += 1;
+      this.wordsAt = 0;
+      this.#speak();
       this.wake();
     } catch {
       // The line is down as well, and coming back it begins with a reset.
@@ -422,11 +431,11 @@ class Board {
     for (const panel of this.panels) {
       const known = { about: this.about ?? {}, scalars: this.scalars, arrays, state: this.state, at, sample: this.sample, layer: panel.layer };
       const reading = READINGS[panel.id];
-      panel.say(this.about && reading ? reading(known) : { number: "", label: "", sentence: this.#waiting() });
+      panel.say(this.described && reading ? reading(known) : { number: "", label: "", sentence: this.#waiting() });
     }
     const prediction = arrays.get("prediction")?.data;
     const sample = this.about?.samples?.[this.sample];
-    setText(this.answer, prediction && sample ? this.#answer(prediction, sample) : "");
+    setText(this.answer, this.described && prediction && sample ? this.#answer(prediction, sample) : "");
   }
 
   #answer(prediction, sample) {
@@ -445,7 +454,7 @@ class Board {
   /** The head line, the notice and the buttons. */
   #speak() {
     const { state } = this;
-    const about = this.about;
+    const about = this.described ? this.about : null;
     setText(this.name, state?.name || about?.title || this.data.title || (this.run === null ? "No run yet" : "A new run"));
     setText(this.setting, state?.name && about ? about.title : "");
     this.title.classList.toggle("long", this.title.textContent.length > 56);
