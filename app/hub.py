@@ -12,8 +12,10 @@ from app.topic import KEEP, Picture, Reading, Topic, look
 from lstm_core.runs.store import RunStore
 from lstm_core.runs.telemetry import heading
 
-POLL = 0.025  # seconds between two looks at the store while something changes, …
-REST = 0.06  # … while nothing does …
+POLL = 0.025  # seconds between two looks at the store while something changes …
+EACH = 0.004  # … longer by this for every viewer beyond the first few, so that a class does not slow the training …
+MOST = 0.2  # … up to this …
+REST = 0.06  # … while nothing changes …
 AFTER_TROUBLE = 1.0  # … and after the store could not be read
 POINTS = 4000  # rows of a history frame
 
@@ -99,7 +101,7 @@ class Hub:
                         topic.take(reading)
                     self._trouble = ""
                     moving = any(time.monotonic() - topic.moved_at < 2 for topic in topics)
-                    pause = POLL if moving else REST
+                    pause = min(MOST, max(POLL if moving else REST, EACH * self.viewers))
                 except Exception as error:
                     if str(error) != self._trouble:
                         self._trouble = str(error)
