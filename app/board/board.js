@@ -1,23 +1,23 @@
 /** The board of a run: builds the page once, follows the live line, draws what changed. */
 
 import { Crosshair } from "./crosshair.js";
-import { el, icon, rgba, setAttribute, setText } from "./dom.js";
+import { el, setText } from "./dom.js";
 import { Scalars, decode } from "./frames.js";
+import { Head } from "./head.js";
+import { press } from "./keys.js";
 import { LinePanel } from "./lines.js";
+import { load, lookOf } from "./look.js";
 import { MapPanel } from "./maps.js";
 import { Panel } from "./panel.js";
 import { READINGS } from "./readings.js";
 import { Snapshots } from "./snapshots.js";
 import { Stream } from "./socket.js";
-import { describe } from "./text.js";
 import { Timeline } from "./timeline.js";
 import { Transport } from "./transport.js";
 
 const DRAW = 70; // ms between two drawings
 const SETTLE = 400; // ms after the last change until charts are drawn in full
 const SPEAK = 250; // ms between two changes of the words and large numbers
-const TURN = 3000; // ms for which a run that waits for its next turn still counts as running
-const ANNOUNCE = 5000; // ms between two announcements to a screen reader
 
 const boards = new WeakMap();
 
@@ -45,6 +45,7 @@ class Board {
     this.counters = (window.__lab = { draws: 0, frames: 0, step: -1, snapshot: -1, drawnAt: 0, cost: [], sockets: 0 });
     // Streamlit also calls the cleanup of a call that another one has overtaken: only a page that is gone counts.
     this.leave = () => setTimeout(() => this.parent.isConnected || this.close());
+    this.head = new Head(() => this.present());
     this.transport = new Transport((name, more) => this.act(name, more));
     this.timeline = new Timeline((step) => this.goto(step));
     this.stream = new Stream(data.base, {
@@ -55,13 +56,13 @@ class Board {
     this.snapshots = new Snapshots(data.base, () => this.wake());
     this.#build();
     this.#clear();
-    this.onKey = (event) => this.#key(event);
+    this.onKey = (event) => press(event, this);
     this.onVisible = () => document.hidden || this.wake();
     document.addEventListener("keydown", this.onKey);
     document.addEventListener("visibilitychange", this.onVisible);
     this.resized = new ResizeObserver(() => this.wake());
     this.seen = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "100px" });
-    this.#load();
+    load(data, () => this.wake());
   }
 
   // -- what Streamlit says ---------------------------------------------------------------------------------------------
@@ -79,10 +80,8 @@ class Board {
   act(name, more = {}) {
     this.component.setTriggerValue("action", { name, run: this.run, ...more });
     const word = { pause: "pausing…", resume: "resuming…", stop: "stopping…", train: "starting", rewind: "starting", reseed: "starting" }[name];
-    if (word) {
-      this.hope = { word, was: this.state?.desired, run: this.run, until: Date.now() + 3000 };
-      this.#speak();
-    }
+    if (word) this.head.expect(word, this.state);
+    this.#speak();
   }
 
   close() {
@@ -105,18 +104,6 @@ class Board {
   // -- the page ----------------------------------------------------------------------------------------------------------
 
   #build() {
-    this.title = el("h2.lab-name");
-    this.name = el("span");
-    this.setting = el("span.lab-setting");
-    this.title.append(this.name, this.setting);
-    this.word = el("span.lab-word");
-    this.rest = el("span.lab-rest");
-    this.pill = el("div.lab-state", { "data-tone": "calm" }, el("span.lab-dot", { "aria-hidden": "true" }), this.word, this.rest);
-    this.link = el("span.lab-link");
-    this.spoken = el("div.lab-spoken", { "aria-live": "polite", role: "status" });
-    this.presenting = el("button.lab-button.lab-quiet", { type: "button", "aria-label": "Present", "aria-pressed": "false", title: "Larger, with everything else folded away (P)" }, icon("present"));
-    this.presenting.addEventListener("click", () => this.#present());
-    this.notice = el("div.lab-notice", { role: "alert", hidden: true });
     this.sampler = el("select.lab-select", { "aria-label": "Sample", hidden: true });
     this.sampler.addEventListener("change", () => this.#choose(Number(this.sampler.value)));
     this.answer = el("span.lab-answer");
@@ -124,43 +111,20 @@ class Board {
     this.root = el(
       "div.lab-board",
       { "data-mode": "light" },
-      el("div.lab-top", {}, el("div.lab-headline", {}, this.title, this.link, this.pill, this.presenting), this.transport.node),
-      this.notice,
+      el("div.lab-top", {}, this.head.line, this.transport.node),
+      this.head.notice,
       el("div.lab-columns", {}, this.columns.steps, this.columns.time),
       this.timeline.node,
-      this.spoken,
+      this.head.spoken,
     );
     this.parent.append(this.root);
   }
 
-  /** The style sheet first, so that nothing is ever seen without it; then plotly, while the maps already draw. */
-  #load() {
-    const once = (id, make) => {
-      const known = document.getElementById(id);
-      if (known) return known;
-      const node = make();
-      node.id = id;
-      document.head.append(node);
-      return node;
-    };
-    once(`lab-css-${this.data.css}`, () => el("link", { rel: "stylesheet", href: this.data.css })).addEventListener("load", () => this.wake());
-    if (!window.Plotly) once("lab-plotly", () => el("script", { src: this.data.plotly, async: true })).addEventListener("load", () => this.wake());
-  }
-
   #theme() {
-    const style = getComputedStyle(this.parent);
-    const background = style.getPropertyValue("--st-background-color").trim() || getComputedStyle(document.body).backgroundColor;
-    const mode = luminance(background) < 0.4 ? "dark" : "light";
-    const { tokens, gates, palettes } = this.data.look;
-    const font = style.getPropertyValue("--st-font").trim() || style.fontFamily || "sans-serif";
-    const swap = Object.fromEntries(Object.keys(tokens.light).map((name) => [tokens.light[name], tokens[mode][name]]));
-    this.look = { mode, font, swap, tokens: { ...tokens[mode], paper: background } };
-    this.gates = gates;
-    this.maps ??= Object.fromEntries(Object.entries(palettes).map(([name, colours]) => [name, rgba(colours)]));
-    this.palettes = { sequential: this.maps.sequential, diverging: this.maps[mode === "dark" ? "diverging_dark" : "diverging"] };
+    this.look = lookOf(this.parent, this.data.look);
+    const { mode, tokens } = this.look;
     this.root.dataset.mode = mode;
-    for (const [name, colour] of Object.entries(tokens[mode])) this.root.style.setProperty(`--${name}`, colour);
-    this.root.style.setProperty("--paper", background);
+    for (const [name, colour] of Object.entries(tokens)) this.root.style.setProperty(`--${name}`, colour);
     this.ui += 1;
   }
 
@@ -170,8 +134,8 @@ class Board {
     return {
       choices: this.choices,
       crosshair: this.crosshair,
-      palettes: () => this.palettes,
-      gates: this.gates,
+      palettes: () => this.look.palettes,
+      gates: this.data.look.gates,
       get about() {
         return board.about ?? {};
       },
@@ -179,7 +143,7 @@ class Board {
       sample: () => this.sample,
       steps: () => this.about?.T ?? 1,
       fontSize: () => this.#fontSize(),
-      thickness: () => (this.present ? 1.6 : 1),
+      thickness: () => (this.presented ? 1.6 : 1),
       wake: () => {
         this.ui += 1;
         this.wake();
@@ -188,7 +152,7 @@ class Board {
   }
 
   #fontSize() {
-    return this.present ? 16 : 12;
+    return this.presented ? 16 : 12;
   }
 
   /** Put up panels; the old ones stay where the new ones are the same. */
@@ -224,33 +188,12 @@ class Board {
     gates?.options.append(this.sampler, this.answer);
   }
 
-  #present(on = !this.present) {
-    this.present = on;
+  present(on = !this.presented) {
+    this.presented = on;
     document.documentElement.classList.toggle("lab-present", on);
-    setAttribute(this.presenting, "aria-pressed", String(on));
+    this.head.present(on);
     this.ui += 1;
     this.wake();
-  }
-
-  #key(event) {
-    const { key, target } = event;
-    if (event.ctrlKey || event.metaKey || event.altKey || !this.root.isConnected) return;
-    if (event.defaultPrevented && target !== this.timeline.slider) return; // the timeline leaves its own keys to the board
-    if (target.closest?.("input:not([type=range]), textarea, select, [contenteditable=true], [role=slider], [role=dialog], [role=combobox]")) return;
-    const button = target.closest?.("button, a, summary");
-    const going = this.state?.desired === "running" && this.state?.status !== "finished";
-    const stepping = this.state?.status === "paused" && this.timeline.at === null;
-    const keys = {
-      " ": () => !button && this.transport.main(),
-      ArrowRight: () => (stepping ? this.transport.step(1) : this.timeline.move(1)),
-      ArrowLeft: () => (going && this.timeline.at === null ? false : this.timeline.move(-1)),
-      Home: () => this.timeline.first(),
-      End: () => this.timeline.to(null),
-      p: () => this.#present(),
-      P: () => this.#present(),
-      Escape: () => this.present && this.#present(false),
-    };
-    if (keys[key] && keys[key]() !== false) event.preventDefault();
   }
 
   // -- the live line ---------------------------------------------------------------------------------------------------
@@ -260,8 +203,7 @@ class Board {
     this.state = null;
     this.missing = null;
     this.described = false; // the panels of the run before stay, empty, until this one's are known
-    this.hope = null;
-    this.ranAt = 0;
+    this.head.reset();
     this.#clear();
     for (const panel of this.panels) panel.reset?.();
     this.timeline.reset();
@@ -310,7 +252,6 @@ class Board {
       const marks = JSON.stringify([message.overrides, message.steps, message.clip, message.clip_threshold]);
       if (marks !== this.marks) this.ui += 1;
       this.marks = marks;
-      if (message.status === "running") this.ranAt = Date.now();
       this.missing = null;
       this.state = message;
       this.timeline.update(message);
@@ -360,10 +301,7 @@ class Board {
   }
 
   #link(link, seconds) {
-    this.connection = link;
-    const words = { live: "", connecting: "", polling: "live line blocked: fetching instead", lost: "reconnecting…" };
-    setText(this.link, words[link]);
-    this.link.title = link === "lost" ? `The server does not answer; next try in ${Math.ceil(seconds)} s. What is shown stays.` : "";
+    this.head.connected(link, seconds);
     this.#speak();
   }
 
@@ -453,47 +391,8 @@ class Board {
 
   /** The head line, the notice and the buttons. */
   #speak() {
-    const { state } = this;
-    const about = this.described ? this.about : null;
-    setText(this.name, state?.name || about?.title || this.data.title || (this.run === null ? "No run yet" : "A new run"));
-    setText(this.setting, state?.name && about ? about.title : "");
-    this.title.classList.toggle("long", this.title.textContent.length > 56);
-    let told = this.run === null ? { word: "", rest: "choose settings at the left and press Train", tone: "calm" } : describe(state, this.connection, Date.now() - this.ranAt < TURN);
-    if (this.hope && (Date.now() > this.hope.until || this.hope.run !== this.run || state?.desired !== this.hope.was)) this.hope = null;
-    if (this.hope) told = { ...told, word: this.hope.word };
-    if (this.missing) told = { word: "not found", rest: "", tone: "bad" };
-    setText(this.word, told.word);
-    setText(this.rest, told.rest);
-    this.pill.dataset.tone = told.tone;
-    this.#complain(state?.status === "failed" ? state.error : this.missing ? { what: this.missing } : null);
-    this.transport.update(state, this.data.editable !== false);
-    const now = Date.now();
-    const said = `${told.word} ${this.connection === "lost" ? ", reconnecting" : ""}`.trim();
-    if (said !== this.said || now - (this.saidAt ?? 0) > ANNOUNCE) {
-      if (said !== this.said || told.tone === "live") setText(this.spoken, `${said} ${told.rest}`);
-      this.said = said;
-      this.saidAt = now;
-    }
+    const { run, state, missing, data } = this;
+    this.head.show({ run, state, missing, about: this.described ? this.about : null, title: data.title });
+    this.transport.update(state, data.editable !== false);
   }
-
-  /** What went wrong, why, and what to do now. */
-  #complain(error) {
-    const text = JSON.stringify(error);
-    if (text === this.complaint) return;
-    this.complaint = text;
-    this.notice.hidden = !error;
-    this.notice.replaceChildren(
-      ...(error ? [el("strong", {}, error.what), error.why ? el("span", {}, error.why) : null, error.remedy ? el("span.lab-remedy", {}, error.remedy) : null].filter(Boolean) : []),
-    );
-  }
-}
-
-/** Relative luminance, roughly, of any CSS colour. */
-function luminance(colour) {
-  const pen = el("canvas", { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
-  pen.fillStyle = "#ffffff";
-  pen.fillStyle = colour;
-  pen.fillRect(0, 0, 1, 1);
-  const [r, g, b] = pen.getImageData(0, 0, 1, 1).data;
-  return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
 }

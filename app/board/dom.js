@@ -56,13 +56,3 @@ export function icon(name) {
   svg.append(path);
   return svg;
 }
-
-/** The palettes as Uint32 for ImageData, the colours as they are on this theme. */
-export function rgba(palette) {
-  const words = new Uint32Array(256);
-  palette.forEach((colour, index) => {
-    const value = parseInt(colour.slice(1), 16);
-    words[index] = 0xff000000 | ((value & 255) << 16) | (value & 0xff00) | (value >> 16);
-  });
-  return words;
-}

@@ -1,8 +1,8 @@
 /** Line charts: a Plotly figure from Python, filled from the buffers, redrawn in place. */
 
-import { edges } from "./crosshair.js";
 import { after, extremes, smooth } from "./frames.js";
 import { move } from "./quick.js";
+import { layoutOf } from "./layout.js";
 import { Panel, toggle } from "./panel.js";
 import { Range, stepLimit } from "./ranges.js";
 import { el, setAttribute } from "./dom.js";
@@ -10,7 +10,6 @@ import { number } from "./text.js";
 
 const CONFIG = { displayModeBar: false, doubleClick: false, responsive: false, scrollZoom: false, showTips: false };
 const FULL = 1000; // ms after which a chart is redrawn in full even if only values changed
-const GREEK = { learning_rate: "lr", clip: "clip", clip_threshold: "threshold" };
 
 export class LinePanel extends Panel {
   /**
@@ -131,7 +130,10 @@ export class LinePanel extends Panel {
     }
     this.unzoom.hidden = !this.zoom;
     const yRange = this.zoom?.y ?? this.#yRange(range, log);
-    const layout = this.#layout(model, xRange, yRange, log);
+    const { clientWidth: width, clientHeight: height } = this.plot;
+    const look = { ...this.context.colours(), size: this.context.fontSize() };
+    const marked = this.spec.column === "steps" ? model : null;
+    const layout = layoutOf(this.spec.figure, look, { width, height, xRange, yRange, log, zoom: this.zoom, timed: this.timed, marked });
     const looks = JSON.stringify([layout, data.map(({ x, y, mode, ...look }) => [look, mode === "lines" ? 0 : x.length])]);
     const now = performance.now();
     const same = looks === this.looks && !this.pointed && now - this.fullAt < this.patience;
@@ -207,95 +209,6 @@ export class LinePanel extends Panel {
     const into = kept?.length >= series.length ? kept : new Float32Array(series.y.length);
     this.smoothed.set(y, into);
     return smooth(series.y, series.length, windows, into);
-  }
-
-  #layout(model, xRange, yRange, log) {
-    const { tokens, font } = this.context.colours();
-    const base = this.spec.figure.layout;
-    const size = this.context.fontSize();
-    const axis = {
-      gridcolor: tokens.grid,
-      linecolor: tokens.faint,
-      tickcolor: tokens.faint,
-      tickfont: { size, color: tokens.quiet },
-      zeroline: false,
-      ticks: "outside",
-      ticklen: 4,
-      autorange: false,
-    };
-    const title = (source) => ({ text: source?.title?.text ?? "", standoff: 4, font: { size, color: tokens.quiet } });
-    const categories = !base.xaxis?.range && this.spec.figure.data.some((trace) => typeof trace.x?.[0] === "string");
-    return {
-      width: this.plot.clientWidth,
-      height: this.plot.clientHeight,
-      margin: { l: edges(size).left, r: this.timed ? edges(size).right : 14, t: 8, b: size * 3 + 6, pad: 0 },
-      font: { family: font, size, color: tokens.quiet },
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
-      showlegend: false,
-      hovermode: this.timed ? false : "x unified",
-      hoverlabel: { bgcolor: tokens.paper, bordercolor: tokens.faint, font: { family: font, size, color: tokens.ink } },
-      dragmode: "zoom",
-      uirevision: "kept",
-      xaxis: categories
-        ? { ...axis, autorange: !this.zoom?.x, range: this.zoom?.x, title: title(base.xaxis), nticks: 6, type: "date" }
-        : {
-            ...axis,
-            title: title(base.xaxis),
-            range: xRange,
-            fixedrange: this.timed,
-            hoverformat: ",.0f",
-            separatethousands: true,
-            nticks: 7,
-          },
-      yaxis: {
-        ...axis,
-        title: title(base.yaxis),
-        range: yRange,
-        type: log ? "log" : "linear",
-        exponentformat: "power",
-        minexponent: 4,
-        ...(log ? { dtick: Math.max(1, Math.ceil((yRange[1] - yRange[0]) / 5)) } : { nticks: 6 }),
-      },
-      separators: ".\u2009",
-      shapes: [...(base.shapes ?? []).map((shape) => this.#own(shape)), ...this.#marks(model)],
-      annotations: [...(base.annotations ?? []), ...this.#labels(model, xRange)],
-    };
-  }
-
-  #own(shape) {
-    return { ...shape, line: { ...shape.line, color: this.#colour(shape.line?.color) } };
-  }
-
-  /** Vertical lines: where the learning rate or the clipping was changed, and the step one has scrubbed to. */
-  #marks({ state, at }) {
-    if (this.timed || this.spec.column !== "steps") return [];
-    const { tokens } = this.context.colours();
-    const vertical = (x, line) => ({ type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, line });
-    const marks = (state?.overrides ?? []).map((o) => vertical(o.step, { color: tokens.faint, width: 1 }));
-    if (at !== null) marks.push(vertical(at, { color: tokens.ink, width: 1.5 }));
-    return marks;
-  }
-
-  #labels({ state }, [low, high]) {
-    if (this.timed || this.spec.column !== "steps") return [];
-    const size = this.context.fontSize() - 1;
-    const { tokens } = this.context.colours();
-    const color = tokens.quiet;
-    return (state?.overrides ?? []).map((o, k) => ({
-      x: o.step,
-      y: 1,
-      yref: "paper",
-      yshift: -(k % 3) * (size + 3),
-      xanchor: o.step > (low + high) / 2 ? "right" : "left",
-      yanchor: "top",
-      showarrow: false,
-      font: { size, color },
-      bgcolor: tokens.paper,
-      opacity: 0.9,
-      borderpad: 1,
-      text: `${GREEK[o.field] ?? o.field} ${o.value}`,
-    }));
   }
 
   #listen() {

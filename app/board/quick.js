@@ -12,7 +12,7 @@
  */
 export function move(plot, lines, margin, [x0, x1], [y0, y1], log) {
   const paths = plot.querySelectorAll(".scatterlayer .trace path.js-line");
-  if (paths.length !== lines.length) return false;
+  if (paths.length !== lines.length || lines.some(({ x }) => typeof x[0] === "string")) return false;
   const width = plot.clientWidth - margin.left - margin.right;
   const height = plot.clientHeight - margin.top - margin.bottom;
   const acrossX = width / (x1 - x0);

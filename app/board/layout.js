@@ -1,0 +1,85 @@
+/** The layout of a line chart: the titles that Python gave it, in the colours and sizes of this page. */
+
+import { edges } from "./crosshair.js";
+
+const SHORT = { learning_rate: "lr", clip: "clip", clip_threshold: "threshold" };
+
+/**
+ * @param {any} figure as Python drew it
+ * @param {{tokens: Object<string, string>, swap: Object<string, string>, font: string, size: number}} look
+ * @param {{width: number, height: number, xRange: number[], yRange: number[], log: boolean, zoom: any, timed: boolean,
+ *          marked: {state: any, at: number|null}|null}} now `marked`: what to mark on an axis of training steps
+ */
+export function layoutOf(figure, look, { width, height, xRange, yRange, log, zoom, timed, marked }) {
+  const { tokens, swap, font, size } = look;
+  const base = figure.layout;
+  const text = { size, color: tokens.quiet };
+  const axis = {
+    gridcolor: tokens.grid,
+    linecolor: tokens.faint,
+    tickcolor: tokens.faint,
+    tickfont: text,
+    zeroline: false,
+    ticks: "outside",
+    ticklen: 4,
+    autorange: false,
+  };
+  const title = (source) => ({ text: source?.title?.text ?? "", standoff: 4, font: text });
+  const beside = edges(size);
+  const steps = { range: xRange, fixedrange: timed, hoverformat: ",.0f", separatethousands: true, nticks: 7 };
+  const dates = { autorange: !zoom?.x, range: zoom?.x, nticks: 6, type: "date" };
+  const own = (shape) => ({ ...shape, line: { ...shape.line, color: swap[shape.line?.color] ?? shape.line?.color } });
+  return {
+    width,
+    height,
+    margin: { l: beside.left, r: timed ? beside.right : 14, t: 8, b: size * 3 + 6, pad: 0 },
+    font: { family: font, ...text },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    showlegend: false,
+    hovermode: timed ? false : "x unified",
+    hoverlabel: { bgcolor: tokens.paper, bordercolor: tokens.faint, font: { family: font, size, color: tokens.ink } },
+    dragmode: "zoom",
+    uirevision: "kept",
+    xaxis: { ...axis, ...(hasDates(figure) ? dates : steps), title: title(base.xaxis) },
+    yaxis: {
+      ...axis,
+      title: title(base.yaxis),
+      range: yRange,
+      type: log ? "log" : "linear",
+      exponentformat: "power",
+      minexponent: 4,
+      ...(log ? { dtick: Math.max(1, Math.ceil((yRange[1] - yRange[0]) / 5)) } : { nticks: 6 }),
+    },
+    separators: ".\u2009",
+    shapes: [...(base.shapes ?? []).map(own), ...(marked ? marks(marked, tokens) : [])],
+    annotations: [...(base.annotations ?? []), ...(marked ? labels(marked, tokens, size - 1, xRange) : [])],
+  };
+}
+
+/** Whether the x axis is one of dates. */
+export const hasDates = (figure) => figure.data.some((trace) => typeof trace.x?.[0] === "string");
+
+/** Vertical lines: where the learning rate or the clipping was changed, and the step one has scrubbed to. */
+function marks({ state, at }, tokens) {
+  const vertical = (x, line) => ({ type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, line });
+  const changes = (state?.overrides ?? []).map((o) => vertical(o.step, { color: tokens.faint, width: 1 }));
+  return at === null ? changes : [...changes, vertical(at, { color: tokens.ink, width: 1.5 })];
+}
+
+function labels({ state }, tokens, size, [low, high]) {
+  return (state?.overrides ?? []).map((o, k) => ({
+    x: o.step,
+    y: 1,
+    yref: "paper",
+    yshift: -(k % 3) * (size + 3),
+    xanchor: o.step > (low + high) / 2 ? "right" : "left",
+    yanchor: "top",
+    showarrow: false,
+    font: { size, color: tokens.quiet },
+    bgcolor: tokens.paper,
+    opacity: 0.9,
+    borderpad: 1,
+    text: `${SHORT[o.field] ?? o.field} ${o.value}`,
+  }));
+}
