@@ -13,9 +13,6 @@ export class Timeline {
     this.words = el("output.lab-at", {}, "");
     this.live = el("button.lab-button.lab-live", { type: "button", "aria-pressed": "true", title: "Follow the newest step (End)" }, el("span.lab-dot", { "aria-hidden": "true" }), "live");
     this.slider.addEventListener("input", () => this.to(this.nearest(Number(this.slider.value))));
-    this.slider.addEventListener("keydown", (event) => {
-      if (/^(Arrow|Home|End|Page)/.test(event.key)) event.preventDefault(); // the board's own keys move by kept steps
-    });
     this.live.addEventListener("click", () => this.to(null));
     this.node = el("div.lab-timeline", { role: "group", "aria-label": "Timeline" }, this.slider, this.words, this.live);
   }
