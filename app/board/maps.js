@@ -82,13 +82,13 @@ export class MapPanel extends Panel {
     if (!width || !height) return false;
     const rows = this.#rows(model.arrays);
     const key = [width, height, ratio, this.context.sample(), this.context.colours().mode, this.context.fontSize(), this.layer, rows.length, ...rows.map((row) => row.meta.name)].join();
-    if (this.key === key && this.drawn === model.arrays) return false;
+    if (this.drawnAs === key && this.drawn === model.arrays) return false;
     const resized = this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio);
     if (resized) {
       this.canvas.width = Math.round(width * ratio);
       this.canvas.height = Math.round(height * ratio);
     }
-    this.key = key;
+    this.drawnAs = key;
     this.drawn = model.arrays;
     const { pen } = this;
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
