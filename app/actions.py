@@ -35,25 +35,27 @@ def train() -> None:
     perform({"name": "train"})
 
 
-def _train(_action: Mapping[str, Any]) -> None:
-    _begin(session.current().config)
+def _train(action: Mapping[str, Any]) -> None:
+    _begin(action, session.current().config)
 
 
 def _rewind(action: Mapping[str, Any]) -> None:
     """The same settings and seed, so the same first weights: measured once, then waiting before the first update."""
     run = _run(action)
-    _begin(session.settings_of(run), run, target=0)
+    _begin(action, session.settings_of(run), run, target=0)
 
 
 def _reseed(action: Mapping[str, Any]) -> None:
     """The same settings with the next seed: other first weights, other data."""
     run = _run(action)
     config = session.settings_of(run)
-    _begin(config.replace(**{"training.seed": (config.training.seed + 1) % 2**31}), run)
+    _begin(action, config.replace(**{"training.seed": (config.training.seed + 1) % 2**31}), run)
 
 
-def _begin(config: RunConfig, parent: Run | None = None, target: int | None = None) -> None:
-    if not session.first_press():
+def _begin(
+    action: Mapping[str, Any], config: RunConfig, parent: Run | None = None, target: int | None = None
+) -> None:
+    if not session.first_press(str(action["name"])):
         return
     store = services.store()
     run_id = store.create(config, parent=parent.id if parent else None, target=target)

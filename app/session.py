@@ -33,7 +33,7 @@ class Session:
     refusals: list[str] = field(default_factory=list)  # what the last button could not do; shown once
     query: dict[str, str] | None = None  # the address as this session knows it
     acted: bool = False  # a callback of this rerun has changed something: the address it came with is old
-    began: float = float("-inf")
+    pressed: dict[str, float] = field(default_factory=dict)  # when each button that begins a run was last pressed
 
 
 def current() -> Session:
@@ -120,11 +120,11 @@ def say(messages: list[str]) -> None:
     current().refusals = messages
 
 
-def first_press() -> bool:
-    """Whether this press of a button that begins a run is not the second half of a double click."""
-    session, now = current(), time.monotonic()
-    fresh = now - session.began > DOUBLE_CLICK
-    session.began = now
+def first_press(button: str) -> bool:
+    """Whether this press of a button that begins a run is not the second half of a double click on it."""
+    pressed, now = current().pressed, time.monotonic()
+    fresh = now - pressed.get(button, float("-inf")) > DOUBLE_CLICK
+    pressed[button] = now
     return fresh
 
 

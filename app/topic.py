@@ -18,7 +18,7 @@ from lstm_core.runs.store import RunStore
 from lstm_core.runs.telemetry import heading
 
 PROGRESS = 0.25  # seconds between two state messages that only report progress
-CHANGE = 0.1  # and that report a change of state
+CHANGE = 0.04  # and that report a change of state
 KEEP = 200  # scalars frames kept per watched run; a viewer that lags by more starts again from the history
 
 Pulse = tuple[int, int, int]  # revision, number of the last frame, version of the state

@@ -25,9 +25,8 @@ from lstm_core.runs.records import Lease, LeaseLost, Status, StoreError, Wishes
 from lstm_core.runs.store import RunStore
 from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
 
-FLUSH = 0.05  # seconds between two looks at the store,
-SHARE = 0.02  # or more where looking would take a larger share of the time than this,
-RARELY = 0.2  # but never more than this
+LOOK = 0.025  # seconds between two looks at what is wished: a pause shall hold at once
+FLUSH = 0.075  # seconds between two writes of what was measured
 CHECKPOINT = 2.0  # seconds of work that a crash may cost
 ATTEMPTS = 3  # deaths without progress in between before a run is given up
 KEPT_BYTES = 64 * 2**20  # checkpoints' worth of states that stay alive between slices
@@ -136,7 +135,8 @@ class _Work:
             if self.pictured == self.state.step - 1:
                 return True, wishes
             until = self.state.step  # one step more, for a picture of the step that it rests at
-        look = time.monotonic() + (FLUSH if self.state.step else 0.0)
+        look = time.monotonic() + (LOOK if self.state.step else 0.0)
+        write = look
         for item in train(self.config, self.state, until=until, overrides=overrides):
             if isinstance(item, Snapshot):
                 self.snapshots.append(item)
@@ -147,7 +147,9 @@ class _Work:
             now = time.monotonic()
             if now < look:
                 continue
-            self.flush()
+            if now >= write:
+                self.flush()
+                write = now + FLUSH
             if now - self.saved > CHECKPOINT:
                 self.checkpoint()
             new = self.store.wishes(self.lease)
@@ -155,8 +157,7 @@ class _Work:
                 return False, new
             if now - self.began > (seconds if new.others_waiting else longest):
                 return True, new
-            done = time.monotonic()
-            look = done + max(FLUSH, min((done - now) / SHARE, RARELY))
+            look = time.monotonic() + LOOK
         return True, self.store.wishes(self.lease)
 
     def flush(self) -> None:

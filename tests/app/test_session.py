@@ -75,7 +75,7 @@ def address(test: AppTest) -> dict[str, str]:
 
 
 def train(test: AppTest) -> str:
-    state(test).began = float("-inf")
+    state(test).pressed.clear()
     do(test, {"name": "train"})
     run = state(test).run
     assert run is not None
@@ -172,7 +172,7 @@ def test_steps_add_up_and_end_with_the_run(store: RunStore) -> None:
 def test_rewind_is_a_new_run_of_the_same_settings_that_waits_at_step_0(store: RunStore) -> None:
     test = opened(training__seed="4")
     run = train(test)
-    state(test).began = float("-inf")
+    state(test).pressed.clear()
     do(test, {"name": "rewind", "run": run})
     again = store.get(state(test).run or "")
     assert again.id != run
@@ -182,7 +182,7 @@ def test_rewind_is_a_new_run_of_the_same_settings_that_waits_at_step_0(store: Ru
 def test_a_new_seed_changes_the_seed_alone(store: RunStore) -> None:
     test = opened(training__seed="4")
     run = train(test)
-    state(test).began = float("-inf")
+    state(test).pressed.clear()
     do(test, {"name": "reseed", "run": run})
     assert state(test).config == RunConfig().replace(**{"training.seed": 5})
     assert store.get(state(test).run or "").config["training"]["seed"] == 5
@@ -193,7 +193,7 @@ def test_rewind_keeps_settings_that_were_changed_meanwhile(store: RunStore) -> N
     test = opened()
     run = train(test)
     do(test, ("model.hidden_size", 32))
-    state(test).began = float("-inf")
+    state(test).pressed.clear()
     do(test, {"name": "rewind", "run": run})
     assert state(test).config.model.hidden_size == 32
     assert store.get(state(test).run or "").config["model"]["hidden_size"] == 64

@@ -272,6 +272,7 @@ def test_the_first_screen_shows_an_example(lab: Lab) -> None:
 
 def test_a_double_click_begins_one_run(lab: Lab, server: Server) -> None:
     lab.open("/?task=recall&training.steps=20")
+    expect(lab.state).to_have_text("finished", timeout=60_000)  # the example, which the server itself begins
     before = len(server.store().list())
     lab.button("Train").dblclick()
     expect(lab.state).to_have_text("finished")

@@ -119,7 +119,7 @@ def at(step: int, act: Callable[[], Any]) -> Callable[[Step], None]:
 
 def test_overrides_take_effect_and_replay_exactly(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices, "FLUSH", 0.0)
-    monkeypatch.setattr(slices, "RARELY", 0.0)
+    monkeypatch.setattr(slices, "LOOK", 0.0)
     config = small(STEPS)
     run = store.create(config)
 
@@ -152,7 +152,7 @@ def test_what_came_after_the_last_checkpoint_is_taken_back_and_drawn_again(
     store: RunStore, monkeypatch: pytest.MonkeyPatch, last_checkpoint: int | None
 ) -> None:
     monkeypatch.setattr(slices, "FLUSH", 0.0)
-    monkeypatch.setattr(slices, "RARELY", 0.0)
+    monkeypatch.setattr(slices, "LOOK", 0.0)
     config = CONFIGS[1]
     run = store.create(config)
     if last_checkpoint is not None:
