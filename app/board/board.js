@@ -15,7 +15,7 @@ import { Stream } from "./socket.js";
 import { Timeline } from "./timeline.js";
 import { Transport } from "./transport.js";
 
-const DRAW = 70; // ms between two drawings
+const DRAW = 90; // ms between two drawings
 const SETTLE = 400; // ms after the last change until charts are drawn in full
 const SPEAK = 250; // ms between two changes of the words and large numbers
 
@@ -42,7 +42,7 @@ class Board {
     this.panels = [];
     this.crosshair = new Crosshair(() => this.#fontSize());
     this.visible = new Set();
-    this.counters = (window.__lab = { draws: 0, frames: 0, step: -1, snapshot: -1, drawnAt: 0, cost: [], sockets: 0 });
+    this.counters = (window.__lab = { draws: 0, frames: 0, step: -1, snapshot: -1, cost: [], delays: [] });
     // Streamlit also calls the cleanup of a call that another one has overtaken: only a page that is gone counts.
     this.leave = () => setTimeout(() => this.parent.isConnected || this.close());
     this.head = new Head(() => this.present());
@@ -294,7 +294,7 @@ class Board {
       const found = this.scalars.add(frame, this.history);
       this.history = false;
       if (found === "gap") return this.stream.resync();
-      this.made = frame.made;
+      this.made ??= frame.made;
     } else this.snapshots.add(frame);
     this.stream.reached(frame.seq, null);
     this.wake();
@@ -349,8 +349,12 @@ class Board {
     if (begun - (this.wordsAt ?? 0) > SPEAK) this.#read(arrays, at, begun);
     else this.#later();
     const now = performance.now();
-    Object.assign(this.counters, { step: this.scalars.last, snapshot: step, drawnAt: Date.now(), made: this.made });
+    Object.assign(this.counters, { step: this.scalars.last, snapshot: step });
     if (!drawn) return;
+    // How old the oldest point of this drawing is; the worker's clock is this machine's only on one machine.
+    if (this.made) this.counters.delays.push(Date.now() - this.made);
+    this.made = null;
+    if (this.counters.delays.length > 500) this.counters.delays.shift();
     this.#later();
     this.cost = 0.7 * (this.cost ?? 0) + 0.3 * Math.min(now - begun, 200);
     this.counters.draws += 1;

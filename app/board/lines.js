@@ -9,7 +9,7 @@ import { el, setAttribute } from "./dom.js";
 import { number } from "./text.js";
 
 const CONFIG = { displayModeBar: false, doubleClick: false, responsive: false, scrollZoom: false, showTips: false };
-const FULL = 1000; // ms after which a chart is redrawn in full even if only values changed
+const FULL = 3000; // ms after which a chart is redrawn in full even if only values changed
 
 export class LinePanel extends Panel {
   /**

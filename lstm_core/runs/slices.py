@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 
 from lstm_core.config import Override, RunConfig
@@ -26,7 +25,7 @@ from lstm_core.runs.store import RunStore
 from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
 
 LOOK = 0.025  # seconds between two looks at what is wished: a pause shall hold at once
-FLUSH = 0.075  # seconds between two writes of what was measured
+FLUSH = 0.05  # seconds between two writes of what was measured
 CHECKPOINT = 2.0  # seconds of work that a crash may cost
 ATTEMPTS = 3  # deaths without progress in between before a run is given up
 KEPT_BYTES = 64 * 2**20  # checkpoints' worth of states that stay alive between slices
@@ -95,6 +94,7 @@ class _Work:
         self.state = _state(store, lease, self.config)
         self.seq, self.size = lease.seq, 0
         self.rows: list[tuple[int, Any]] = []
+        self.since = 0.0  # when the first of the rows was measured
         self.snapshots: list[Snapshot] = []
         self.pictured = -1
         if not lease.described:
@@ -141,6 +141,8 @@ class _Work:
             if isinstance(item, Snapshot):
                 self.snapshots.append(item)
                 continue
+            if not self.rows:
+                self.since = time.time()
             self.rows.append((item.step, item.scalars))
             if self.watch:
                 self.watch(item)
@@ -165,12 +167,14 @@ class _Work:
         if not self.rows:
             return
         first, last = self.rows[0][0], self.rows[-1][0]
-        encoded = [self._encode("scalars", telemetry.table(self.rows), first, last)]
+        self.seq += 1
+        encoded = [telemetry.encode("scalars", telemetry.table(self.rows), self.seq, first, last, made=self.since)]
         for snapshot in self.snapshots:
             self.pictured = snapshot.step
-            encoded.append(self._encode("snapshot", snapshot.arrays, snapshot.step, snapshot.step))
-            for index, arrays in enumerate(snapshot.samples):
-                encoded.append(self._encode("sample", arrays, snapshot.step, snapshot.step, index))
+            for index, arrays in enumerate([snapshot.arrays, *snapshot.samples]):
+                kind, sample = ("sample", index - 1) if index else ("snapshot", None)
+                self.seq += 1
+                encoded.append(telemetry.encode(kind, arrays, self.seq, snapshot.step, snapshot.step, sample))
         self.store.append(self.lease, encoded, step=last, speed=self._speed(last + 1), train_seconds=self.worked)
         self.rows, self.snapshots = [], []
 
@@ -180,12 +184,6 @@ class _Work:
         data = self.state.dump()
         self.store.checkpoint(self.lease, self.state.step, data)
         self.saved, self.size = time.monotonic(), len(data)
-
-    def _encode(
-        self, kind: str, arrays: dict[str, np.ndarray[Any, Any]], first: int, last: int, sample: int | None = None
-    ) -> bytes:
-        self.seq += 1
-        return telemetry.encode(kind, arrays, self.seq, first, last, sample)
 
     def _speed(self, step: int) -> float | None:
         """Steps per second over about the last second."""

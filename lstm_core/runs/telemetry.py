@@ -34,11 +34,21 @@ class Frame:
     arrays: Columns
 
 
-def encode(kind: str, arrays: Mapping[str, Array], seq: int, first: int, last: int, sample: int | None = None) -> bytes:
-    """One frame as bytes."""
+def encode(
+    kind: str,
+    arrays: Mapping[str, Array],
+    seq: int,
+    first: int,
+    last: int,
+    sample: int | None = None,
+    made: float | None = None,
+) -> bytes:
+    """One frame as bytes. `made` says when its oldest value was measured, in seconds since 1970."""
     metadata = {"kind": kind, "seq": str(seq), "first": str(first), "last": str(last)}
     if sample is not None:
         metadata["sample"] = str(sample)
+    if made is not None:
+        metadata["made"] = str(round(1000 * made))
     return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
 
 

@@ -182,6 +182,7 @@ def test_the_main_job(lab: Lab, server: Server) -> None:
     assert (config["training"]["clip"], config["training"]["clip_threshold"]) == ("norm", 1.0)
 
     expect(lab.state).to_have_text("running")
+    expect(lab.page.locator('[data-panel="attention"] canvas')).to_be_visible()
     lab.step_after(5)
     seconds = 4
     watched = [lab.page.evaluate(WATCH, seconds) for _ in range(3)]  # the best of three: machines have other work too
