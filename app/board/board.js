@@ -15,7 +15,7 @@ import { Stream } from "./socket.js";
 import { Timeline } from "./timeline.js";
 import { Transport } from "./transport.js";
 
-const DRAW = 90; // ms between two drawings
+const DRAW = 100; // ms between two drawings
 const SETTLE = 400; // ms after the last change until charts are drawn in full
 const SPEAK = 250; // ms between two changes of the words and large numbers
 
