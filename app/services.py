@@ -66,6 +66,7 @@ def ensure_example() -> str | None:
 
 def example_run_id() -> str | None:
     """The run to show to someone who asked for none: the example, else the newest with something to see."""
+    global _example
     with _lock:
         if _example is not None:
             try:
@@ -73,9 +74,8 @@ def example_run_id() -> str | None:
             except RunNotFound:
                 pass
         runs = store().list()
-        named = [run.id for run in runs if run.name == EXAMPLE]
-        begun = [run.id for run in runs if run.step >= 0]
-        return next(iter(named + begun), None)
+        _example = next((run.id for run in runs if run.name == EXAMPLE), None)
+        return _example or next((run.id for run in runs if run.step >= 0), None)
 
 
 def start() -> None:

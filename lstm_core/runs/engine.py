@@ -33,8 +33,11 @@ log = logging.getLogger(__name__)
 
 
 def worker_count() -> int:
-    """LSTM_LAB_WORKERS, else one worker for each processor, at most two."""
-    return max(1, int(os.environ.get("LSTM_LAB_WORKERS") or min(2, os.cpu_count() or 1)))
+    """LSTM_LAB_WORKERS, else one worker for each processor, at most two; raises ValueError for what is no number."""
+    asked = os.environ.get("LSTM_LAB_WORKERS", "").strip()
+    if asked and not asked.isdecimal():
+        raise ValueError(f"LSTM_LAB_WORKERS is {asked!r}; set it to a number of training processes, such as 2.")
+    return max(1, int(asked or min(2, os.cpu_count() or 1)))
 
 
 class Engine:

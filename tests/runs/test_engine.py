@@ -14,7 +14,7 @@ import psutil
 import pytest
 import torch
 
-from lstm_core.runs.engine import Engine
+from lstm_core.runs.engine import Engine, worker_count
 from lstm_core.runs.store import RunStore
 from tests.runs.conftest import small
 from tests.runs.test_slices import alone, assert_same
@@ -149,7 +149,7 @@ SERVER = """
 import pathlib, sys, time
 pathlib.Path(sys.argv[2]).open("a").write("imported\\n")
 if __name__ == "__main__":
-    from lstm_core.runs.engine import Engine
+    from lstm_core.runs.engine import Engine, worker_count
     from lstm_core.runs.store import RunStore
     assert "torch" not in sys.modules
     engine = Engine(RunStore(sys.argv[1]), workers=1)
@@ -173,3 +173,15 @@ def test_a_killed_server_takes_its_processes_along_and_is_not_imported_by_them(t
     assert imports.read_text() == "imported\n"
     assert store.reap() == 1
     assert store.get(run).status == "interrupted"
+
+
+@pytest.mark.parametrize(("asked", "count"), [("3", 3), (" 1 ", 1), ("0", 1), ("", min(2, os.cpu_count() or 1))])
+def test_the_number_of_workers_can_be_set(monkeypatch: pytest.MonkeyPatch, asked: str, count: int) -> None:
+    monkeypatch.setenv("LSTM_LAB_WORKERS", asked)
+    assert worker_count() == count
+
+
+def test_a_number_of_workers_that_is_none_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LSTM_LAB_WORKERS", "many")
+    with pytest.raises(ValueError, match="LSTM_LAB_WORKERS is 'many'; set it to a number"):
+        worker_count()
