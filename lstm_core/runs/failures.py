@@ -16,8 +16,7 @@ def in_words(error: Exception, step: int) -> dict[str, Any]:
         return {
             "what": str(error),
             "why": "The updates grew until a number no longer fitted into 32 bits: the gradients exploded.",
-            "remedy": "Choose a smaller learning rate, clip the gradients by norm, or draw smaller first weights. "
-            "The weights from before this step are kept: the run can go on with another learning rate or clipping.",
+            "remedy": "Train a new run with a smaller learning rate, clipping by norm or smaller first weights.",
             "step": error.step,
         }
     if isinstance(error, ValidationError):
@@ -31,7 +30,7 @@ def in_words(error: Exception, step: int) -> dict[str, Any]:
         return {
             "what": "The memory of this machine is used up.",
             "why": str(error) or "The model, the batch or the sequence is too large.",
-            "remedy": "Choose a smaller hidden size, batch size or sequence length.",
+            "remedy": "Train a new run with a smaller hidden size, batch size or sequence length.",
             "step": step,
         }
     return {
@@ -47,6 +46,6 @@ def keeps_dying(times: int, step: int) -> dict[str, Any]:
     return {
         "what": f"The process that trained this run died {times} times in a row.",
         "why": "It made no progress in between. Most often the machine has too little memory for the run.",
-        "remedy": "Choose a smaller hidden size, batch size or sequence length, or resume to try again.",
+        "remedy": "Train a new run with a smaller hidden size, batch size or sequence length.",
         "step": step,
     }

@@ -78,7 +78,7 @@ def work(
             task.flush()
             step = task.state.step
             if isinstance(error, NonFinite):
-                task.checkpoint()  # its weights are still good: with another setting the run can go on
+                task.checkpoint()  # its weights are still good, and show what was about to break
         return store.release(lease, "failed", in_words(error, step))
     status = store.release(lease, status, train_seconds=task.worked)
     _keep(lease, task)
