@@ -14,6 +14,19 @@ import { count, number, percent, power } from "./text.js";
 
 const latest = (known, name) => (known.at === null ? known.scalars.get(name)?.last : known.scalars.get(name)?.at(known.at)) ?? NaN;
 const recent = (known, name, n = 20) => known.scalars.get(name)?.mean(n, known.at ?? Infinity) ?? NaN;
+
+/** The newest value of the run's metric: of the validation, once one was made after the first update. */
+function measured(known) {
+  const name = known.about.metric;
+  const series = known.scalars.get(`${name}/val`);
+  const validation = latest(known, `${name}/val`);
+  const stale = series?.stepAt(known.at ?? Infinity) === 0 && known.at !== 0 && known.scalars.get(`${name}/train`)?.length > 1;
+  return Number.isFinite(validation) && !stale
+    ? { now: validation, label: "validation" }
+    : { now: latest(known, `${name}/train`), label: "train" };
+}
+
+const solved = (known) => known.about.metric === "accuracy" && measured(known).now >= 0.99;
 const mean = (data) => data.reduce((sum, value) => sum + value, 0) / data.length;
 
 /** @type {Object<string, (known: Known) => Reading>} */
@@ -39,9 +52,7 @@ export const READINGS = {
 
   metric(known) {
     const name = known.about.metric;
-    const validation = latest(known, `${name}/val`);
-    const now = Number.isFinite(validation) ? validation : latest(known, `${name}/train`);
-    const label = Number.isFinite(validation) ? "validation" : "train";
+    const { now, label } = measured(known);
     const chance = known.about.chance?.[name];
     let sentence = "The dotted line is what no learning at all would reach.";
     if (name === "accuracy" && Number.isFinite(now)) {
@@ -77,7 +88,7 @@ export const READINGS = {
           ? "Most steps are clipped: the threshold, more than the gradient, sets the length of the steps."
           : share > 0
             ? "Clipping cuts the rare long gradients and leaves the others as they are."
-            : "No gradient of the last 100 steps was longer than the threshold: clipping does nothing now.";
+            : "No gradient of the last 100 steps went beyond the threshold: clipping does nothing now.";
       return { number: percent(share), label: "clipped, last 100", sentence };
     }
     let sentence = "The whole gradient, and the part of each gate's recurrent weights.";
@@ -101,13 +112,17 @@ export const READINGS = {
     const ratio = first / last;
     const size = power(ratio);
     let sentence;
-    if (!(last > 0) && !(first > 0)) sentence = "No gradient reaches any time step.";
+    const bptt = known.about.bptt_length;
+    const cut = known.about.attention === "none" && bptt && bptt < data.length && first === 0;
+    if (solved(known)) sentence = "Nearly every answer is right: little is left to learn, so little gradient is left.";
+    else if (cut) sentence = `Backpropagation is cut every ${count(bptt)} time steps: no gradient reaches the first input.`;
+    else if (!(last > 0) && !(first > 0)) sentence = "No gradient reaches any time step.";
     else if (first < 1.2e-38) sentence = "The first input's gradient is smaller than the numbers of training can hold: it counts as zero.";
     else if (ratio < 1e-5) sentence = `The first input's gradient is ${size} of the last one's: training cannot see it.`;
     else if (ratio < 1e-2) sentence = `The first input's gradient is ${size} of the last one's: learning from it is slow.`;
     else if (ratio < 100) sentence = "The gradient reaches the first input about as strongly as the last: training can see it.";
     else sentence = `The gradient grows by ${size} on its way back to the first input: it may explode, and clipping helps.`;
-    if (known.about.attention !== "none" && ratio >= 1e-2 && ratio < 100)
+    if (known.about.attention !== "none" && !solved(known) && ratio >= 1e-2 && ratio < 100)
       sentence = "Attention carries the gradient to every time step directly, whatever the cell forgets.";
     return { number: size, label, sentence };
   },

@@ -115,3 +115,43 @@ def test_smoothing_is_that_of_the_exports(page: Page) -> None:
         y.tolist(),
     )
     np.testing.assert_allclose(found, filling.smooth(y, 150), atol=1e-5)
+
+
+KNOWN = """
+async ([panel, about, curves, arrays]) => {
+  const { READINGS } = await import('/lab/static/readings.js');
+  const { Series } = await import('/lab/static/frames.js');
+  const scalars = new Map();
+  for (const [name, [steps, values]] of Object.entries(curves)) {
+    scalars.set(name, new Series());
+    steps.forEach((step, k) => scalars.get(name).push(step, values[k]));
+  }
+  const found = new Map(Object.entries(arrays).map(([name, data]) => [name, { data }]));
+  return READINGS[panel]({ about, scalars, arrays: found, state: null, at: null, sample: 0 });
+}
+"""
+ABOUT = {"metric": "accuracy", "chance": {"accuracy": 0.5}, "layers": ["l0.fwd"], "attention": "none", "T": 3}
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "flow", "bptt", "words"),
+    [
+        (0.5, [1e-3, 1e-2, 1], None, "learning from it is slow"),
+        (1.0, [1e-3, 1e-2, 1], None, "little is left to learn"),
+        (0.5, [0, 0, 1], 1, "cut every 1 time steps"),
+        (0.5, [0, 0, 1], None, "counts as zero"),
+    ],
+)
+def test_what_is_said_of_the_gradient_fits_the_run(
+    page: Page, accuracy: float, flow: list[float], bptt: int | None, words: str
+) -> None:
+    curves = {"accuracy/val": [[0, 50], [0.5, accuracy]], "accuracy/train": [[0, 50], [0.5, accuracy]]}
+    known = ["gradient_time", ABOUT | {"bptt_length": bptt}, curves, {"gradient/l0.fwd.h": flow}]
+    assert words in page.evaluate(KNOWN, known)["sentence"]
+
+
+@pytest.mark.parametrize(("last", "label"), [(0, "validation accuracy"), (7, "train accuracy")])
+def test_a_validation_from_before_the_first_update_is_soon_out_of_date(page: Page, last: int, label: str) -> None:
+    steps = list(range(last + 1))
+    curves = {"accuracy/val": [[0], [0.5]], "accuracy/train": [steps, [1.0 for _ in steps]]}
+    assert page.evaluate(KNOWN, ["metric", ABOUT, curves, {}])["label"] == label
