@@ -43,8 +43,9 @@ def gradient_time(about: About) -> go.Figure:
             meta={"fixed": True},
         )
     )
-    if about.get("bptt_length") and about["bptt_length"] < steps:
-        horizon = steps - about["bptt_length"] - 0.5
+    length = about.get("bptt_length")
+    if length and length < steps:  # the sequence is cut from its beginning on, and the last piece may be shorter
+        horizon = (steps - 1) // length * length - 0.5
         drawing.add_vline(horizon, line=theme.line(theme.QUIET, width=1, dash="dash"))
         drawing.add_annotation(
             x=horizon, y=1, yref="paper", yanchor="top", xanchor="left", text="BPTT starts here", showarrow=False

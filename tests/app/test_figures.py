@@ -116,15 +116,17 @@ def test_chance_is_drawn_across_all_steps() -> None:
 
 
 def test_the_horizon_of_truncated_backpropagation_is_drawn() -> None:
-    about = Played(
+    """It stands where the measured gradient begins: of pieces of five steps, the last of twelve has only two."""
+    cut = Played(
         {
             "task": {"name": "recall", "length": 12},
             "training": {"steps": 1, "bptt_length": 5},
             "model": {"hidden_size": 4},
         }
-    ).about
-    (line,) = dict(drawings(about))["gradient_time"].layout.shapes
-    assert line.x0 == 6.5  # steps 7 … 11 are within five of the end
+    )
+    (line,) = dict(drawings(cut.about))["gradient_time"].layout.shapes
+    reached = np.flatnonzero(cut.pictures["gradient/l0.fwd.h"])
+    assert line.x0 == reached[0] - 0.5 == 9.5
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 300, 5000])
