@@ -49,6 +49,7 @@ export function layoutOf(figure, look, { width, height, xRange, yRange, log, zoo
       type: log ? "log" : "linear",
       exponentformat: "power",
       minexponent: 4,
+      ticklabeloverflow: "allow", // a raised exponent at the upper end is a little taller than the margin
       ...(log ? { dtick: Math.max(1, Math.ceil((yRange[1] - yRange[0]) / 5)) } : { nticks: 6 }),
     },
     separators: ".\u2009",
