@@ -199,6 +199,7 @@ class Board {
   // -- the live line ---------------------------------------------------------------------------------------------------
 
   #watch(run) {
+    if (this.run !== undefined) this.#uncover();
     this.run = run;
     this.state = null;
     this.missing = null;
@@ -210,6 +211,11 @@ class Board {
     this.snapshots.watch(run);
     if (!this.panels.length || run === null) this.#bare();
     this.stream.watch(run, this.sample);
+  }
+
+  /** On a phone the settings lie over the board: a run that was begun there is what one wants to see. */
+  #uncover() {
+    if (window.matchMedia("(max-width: 820px)").matches) document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
   }
 
   /** Panels without pictures, for a page that has not shown any run yet. */
