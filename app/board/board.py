@@ -44,7 +44,13 @@ def board(
         if isinstance(action, Mapping):
             on_action(action)
 
-    _component(key=key, data=component_data(run_id, editable=editable, title=title), on_action_change=acted)
+    known = key in st.session_state
+    shown = _component(key=key, data=component_data(run_id, editable=editable, title=title), on_action_change=acted)
+    action = shown.get("action")
+    if isinstance(action, Mapping) and not known:
+        # The server was started anew under an open page: the first press comes before its callback is known here.
+        on_action(action)
+        st.rerun()
 
 
 def component_data(run_id: str | None, *, editable: bool = True, title: str = "") -> dict[str, Any]:

@@ -35,7 +35,12 @@ def _foot(here: session.Session, run: Run | None) -> None:
     st.caption(summary.sentence(here.config))
     if run is not None and session.settings_of(run) != here.config:
         st.caption("**Settings changed**: press Train to start a new run with them.")
-    st.button("Train", type="primary", icon=":material/play_arrow:", width="stretch", on_click=actions.train)
+    known = "start" in st.session_state
+    icon = ":material/play_arrow:"
+    pressed = st.button("Train", key="start", type="primary", icon=icon, width="stretch", on_click=actions.train)
+    if pressed and not known:
+        actions.train()  # as in `board`: pressed on a page that is older than the server
+        st.rerun()
 
 
 def _plain(text: str) -> str:
