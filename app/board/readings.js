@@ -88,7 +88,7 @@ export const READINGS = {
           ? "Most steps are clipped: the threshold, more than the gradient, sets the length of the steps."
           : share > 0
             ? "Clipping cuts the rare long gradients and leaves the others as they are."
-            : "No gradient of the last 100 steps went beyond the threshold: clipping does nothing now.";
+            : `No ${known.state.clip === "value" ? "single entry of a gradient" : "gradient"} of the last 100 steps went beyond the threshold: clipping does nothing now.`;
       return { number: percent(share), label: "clipped, last 100", sentence };
     }
     let sentence = "The whole gradient, and the part of each gate's recurrent weights.";
