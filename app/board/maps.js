@@ -254,7 +254,7 @@ export class MapPanel extends Panel {
     for (let t = 0; t < steps; t += stride) pen.fillText(String(t), left + (t + 0.5) * cell, top + size + 7);
     pen.textAlign = "right";
     pen.fillText("t =", left - 6, top + size + 7);
-    pen.fillText("input", left - 6, top + 3);
+    pen.fillText("input", left - Math.max(6, widest / 2 - cell / 2 + 3), top + 3); // a wide first mark begins before its cell
     pen.textAlign = "left";
     pen.fillText("step", width - right + 8, top + size + 7);
   }
