@@ -52,9 +52,7 @@ def _reseed(action: Mapping[str, Any]) -> None:
     _begin(action, config.replace(**{"training.seed": (config.training.seed + 1) % 2**31}), run)
 
 
-def _begin(
-    action: Mapping[str, Any], config: RunConfig, parent: Run | None = None, target: int | None = None
-) -> None:
+def _begin(action: Mapping[str, Any], config: RunConfig, parent: Run | None = None, target: int | None = None) -> None:
     if not session.first_press(str(action["name"])):
         return
     store = services.store()
