@@ -348,8 +348,9 @@ class Board {
       const moving = panel.column === "steps" ? this.scalars.last : this.snapshots.version;
       const key = [moving, this.ui, panel.picture.clientWidth, panel.picture.clientHeight, Boolean(window.Plotly)].join();
       if (key === panel.key && !(panel.stale && begun - panel.fullAt > SETTLE)) continue;
+      const settled = key === panel.key;
       panel.key = key;
-      if (panel.draw(model)) drawn += 1;
+      if (panel.draw(model, settled)) drawn += 1;
     }
     if (this.crosshair.t !== null) this.crosshair.draw();
     if (begun - (this.wordsAt ?? 0) > SPEAK) this.#read(arrays, at, begun);

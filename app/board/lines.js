@@ -110,8 +110,9 @@ export class LinePanel extends Panel {
   /**
    * Draw what is known now.
    * @param {any} model `scalars`, `arrays` (of the shown snapshot), `state`, `at` (the step scrubbed to, or null)
+   * @param {boolean} settled nothing has changed since: draw in full, so that hovering finds every point
    */
-  draw(model) {
+  draw(model, settled = false) {
     if (!window.Plotly || !this.plot.clientWidth) return false;
     const { state } = model;
     this.arrays = model.arrays;
@@ -136,7 +137,7 @@ export class LinePanel extends Panel {
     const layout = layoutOf(this.spec.figure, look, { width, height, xRange, yRange, log, zoom: this.zoom, timed: this.timed, marked });
     const looks = JSON.stringify([layout, data.map(({ x, y, mode, ...look }) => [look, mode === "lines" ? 0 : x.length])]);
     const now = performance.now();
-    const same = looks === this.looks && !this.pointed && now - this.fullAt < this.patience;
+    const same = !settled && looks === this.looks && !this.pointed && now - this.fullAt < this.patience;
     const { l, r, t, b } = layout.margin;
     this.stale = same && move(this.plot, data, { left: l, right: r, top: t, bottom: b }, xRange, yRange, log);
     if (this.stale) return true;

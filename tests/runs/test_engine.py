@@ -44,6 +44,14 @@ def until(true: Callable[[], object], what: str) -> None:
         time.sleep(0.005)
 
 
+def alive(process: psutil.Process) -> bool:
+    """Whether a process still does something; one that only waits for its parent to notice its end does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def settled(store: RunStore, run: str, *status: str) -> None:
     until(lambda: store.get(run).status in status, f"{status} (is {store.get(run)})")
 
@@ -129,7 +137,7 @@ def test_two_engines_share_one_store_and_one_goes_on_where_the_other_closes(shar
         assert_same(shared.scalars(run), alone(config))
     second.close()
     assert not second.ready
-    until(lambda: not any(process.is_running() for process in started), "the end of the second engine's processes")
+    until(lambda: not any(map(alive, started)), "the end of the second engine's processes")
     step = shared.get(endless).step
     until(lambda: shared.get(endless).step > step + 10, "progress with the first engine")
     shared.desire(endless, "stopped")
@@ -169,7 +177,7 @@ def test_a_killed_server_takes_its_processes_along_and_is_not_imported_by_them(t
     assert worker_of(store, run) in {child.pid for child in children}
     server.kill()
     server.wait()
-    until(lambda: not any(child.is_running() for child in children), "the end of all processes")
+    until(lambda: not any(map(alive, children)), "the end of all processes")
     assert imports.read_text() == "imported\n"
     assert store.reap() == 1
     assert store.get(run).status == "interrupted"
