@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import init
 
+from lstm_core.cells import CELLS
 from lstm_core.recipes import BiasChrono, BiasRecipe, InitConfig, Recipe
 
-# How torch stacks the gates in the rows of weight_ih, weight_hh and the biases.
-GATES: Mapping[str, str] = MappingProxyType({"LSTM": "ifgo", "GRU": "rzn", "RNN": "h"})
+# How torch stacks the gates in the rows of weight_ih, weight_hh and the biases, by kernel: LSTM, GRU, RNN.
+GATES: Mapping[str, str] = MappingProxyType({cell.kernel: cell.gates for cell in CELLS.values()})
 
-# The gate that multiplies the old state. For the GRU this is z, since torch computes h' = (1 − z) n + z h
-# (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html); a simple RNN has none.
-KEEP_GATE: Mapping[str, str] = MappingProxyType({"LSTM": "f", "GRU": "z"})
+# The gate that multiplies the old state, by kernel; a simple RNN has none.
+KEEP_GATE: Mapping[str, str] = MappingProxyType({cell.kernel: cell.keep for cell in CELLS.values() if cell.keep})
 
 Rnn = TypeVar("Rnn", bound=nn.RNNBase)
 Module = TypeVar("Module", bound=nn.Module)
