@@ -1,10 +1,12 @@
-"""Attention pooled over time: the answer may look at every time step directly.
+"""Attention: an answer may look at every time step directly. One score for each pair of a query and a key.
 
-A new kind is one function or module and one line in `ATTENTIONS`.
+A new kind is one module and one line in `ATTENTIONS`. The same four kinds serve three places: one query per sequence
+(pooled), one for each time step (causal: over the past only), one for each step of a decoder (over the encoder).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -13,18 +15,36 @@ from torch import Tensor, nn
 
 
 class DotAttention(nn.Module):
-    """score_t = q · k_t (Luong et al., 2015); nothing to learn."""
+    """score = q · k (Luong et al., 2015, https://arxiv.org/abs/1508.04025); nothing to learn."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
 
-    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        """query (B, D), keys (T, B, D) → scores (T, B)."""
-        return torch.einsum("bd,tbd->tb", query, keys)
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """queries (S, B, D), keys (T, B, D) → scores (B, S, T); so for every kind of attention."""
+        return torch.einsum("sbd,tbd->bst", queries, keys)
+
+
+class ScaledAttention(DotAttention):
+    """score = q · k / √D (Vaswani et al., 2017, https://arxiv.org/abs/1706.03762); nothing to learn."""
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        return super().forward(queries / math.sqrt(queries.shape[-1]), keys)
+
+
+class GeneralAttention(DotAttention):
+    """score = q · W k (Luong et al., 2015)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.key = nn.Linear(width, width, bias=False)
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        return super().forward(queries, self.key(keys))
 
 
 class AdditiveAttention(nn.Module):
-    """score_t = v · tanh(W_q q + W_k k_t) (Bahdanau et al., 2015)."""
+    """score = v · tanh(W_q q + W_k k) (Bahdanau et al., 2015, https://arxiv.org/abs/1409.0473)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -32,24 +52,33 @@ class AdditiveAttention(nn.Module):
         self.key = nn.Linear(width, width, bias=False)
         self.score = nn.Linear(width, 1, bias=False)
 
-    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        """query (B, D), keys (T, B, D) → scores (T, B)."""
-        scores: Tensor = self.score(torch.tanh(self.query(query) + self.key(keys)))
-        return scores.squeeze(-1)
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        pairs = torch.tanh(self.query(queries)[:, None] + self.key(keys)[None])  # (S, T, B, D)
+        scores: Tensor = self.score(pairs).squeeze(-1).permute(2, 0, 1)
+        return scores
 
 
 ATTENTIONS: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType(
-    {"dot": DotAttention, "additive": AdditiveAttention}
+    {"dot": DotAttention, "scaled": ScaledAttention, "general": GeneralAttention, "additive": AdditiveAttention}
 )
 
 
-def pool(scores: Tensor, keys: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Scores (T, B) and keys (T, B, D) → context (B, D) and weights (T, B), which sum to 1 over time.
+def attend(scores: Tensor, keys: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Scores (B, S, T) and keys (T, B, D) → context (S, B, D) and weights (B, S, T), which sum to 1 over T.
 
-    A padded position, at or beyond its sequence's length, gets a weight of exactly 0.
+    `mask`, true where a query may not look, gives a weight of exactly 0 there; every query must see something.
     """
-    if lengths is not None:
-        padded = torch.arange(len(scores))[:, None] >= lengths[None, :]
-        scores = scores.masked_fill(padded, float("-inf"))
-    weights = torch.softmax(scores, dim=0)
-    return torch.einsum("tb,tbd->bd", weights, keys), weights
+    if mask is not None:
+        scores = scores.masked_fill(mask, float("-inf"))
+    weights = torch.softmax(scores, dim=-1)
+    return torch.einsum("bst,tbd->sbd", weights, keys), weights
+
+
+def padded(lengths: Tensor, steps: int) -> Tensor:
+    """(B, 1, T): true at and beyond each sequence's end."""
+    return (torch.arange(steps, device=lengths.device) >= lengths[:, None])[:, None]
+
+
+def future(steps: int, device: torch.device | None = None) -> Tensor:
+    """(1, T, T): true where the key comes after the query."""
+    return torch.ones(steps, steps, dtype=torch.bool, device=device).triu(1)[None]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import SerializeAsAny, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from lstm_core.cells import CELLS
 from lstm_core.recipes import PRESET_TITLES, InitConfig
 from lstm_core.settings import Settings, explain, setting
 from lstm_core.tasks import TASKS, TaskConfig
@@ -20,7 +21,12 @@ __all__ = ["LIMITS", "InitConfig", "ModelConfig", "RunConfig", "TaskConfig", "Tr
 class ModelConfig(Settings):
     """The network: embedding → recurrent layers → attention → head. The arguments of `nn.LSTM` keep their names."""
 
-    cell: Literal["lstm"] = setting("lstm", "Cell", "The kind of recurrent cell.", choices={"lstm": "LSTM"})
+    cell: Literal["lstm", "lstm_relu", "gru", "rnn_tanh", "rnn_relu"] = setting(
+        "lstm",
+        "Cell",
+        "What remembers: the LSTM has a cell state and four gates, the GRU three, the simple RNN none.",
+        choices={name: cell.title for name, cell in CELLS.items()},
+    )
     hidden_size: int = setting(
         64, "Hidden size", "Units in each layer: more can remember more and train slower.", essential=True, ge=1, le=512
     )
@@ -42,11 +48,17 @@ class ModelConfig(Settings):
         0, "Projection", "Width the hidden state is projected to; 0 is off. Leaves the fast kernel.", ge=0, le=511
     )
     embedding_size: int = setting(32, "Embedding size", "Numbers that stand for one token.", ge=1, le=512)
-    attention: Literal["none", "dot", "additive"] = setting(
+    attention: Literal["none", "dot", "scaled", "general", "additive"] = setting(
         "none",
         "Attention",
         "Lets the answer look at every time step directly, not only at the last.",
-        choices={"none": "None", "dot": "Dot product", "additive": "Additive (Bahdanau)"},
+        choices={
+            "none": "None",
+            "dot": "Dot product",
+            "scaled": "Scaled dot product",
+            "general": "General (Luong)",
+            "additive": "Additive (Bahdanau)",
+        },
     )
 
 
@@ -60,6 +72,19 @@ class TrainingConfig(Settings):
         choices={"sgd": "SGD", "rmsprop": "RMSprop", "adam": "Adam", "adamw": "AdamW"},
     )
     learning_rate: float = setting(0.003, "Learning rate", "Size of each step.", log=True, ge=1e-6, le=10)
+    schedule: Literal["constant", "step", "cosine"] = setting(
+        "constant",
+        "Schedule",
+        "How the learning rate goes on: the same, halved now and then, or down to 0 along a cosine.",
+        choices={"constant": "Constant", "step": "Steps down", "cosine": "Cosine to 0"},
+    )
+    halve_every: int = setting(
+        200, "Halve every", "With a schedule of steps: updates after which the rate is halved.", unit="steps", ge=1,
+        le=1_000_000,
+    )  # fmt: skip
+    warmup: int = setting(
+        0, "Warm-up", "Updates over which the learning rate rises from near 0.", unit="steps", ge=0, le=100_000
+    )
     momentum: float = setting(0.0, "Momentum", "How much of the last step is kept in the next.", ge=0, lt=1, step=0.05)
     weight_decay: float = setting(0.0, "Weight decay", "Pulls every weight towards 0.", ge=0, le=1, step=0.001)
     batch_size: int = setting(64, "Batch size", "Sequences averaged in each step.", unit="sequences", ge=1, le=1024)
@@ -85,6 +110,20 @@ class TrainingConfig(Settings):
     )
     validate_every: int = setting(
         50, "Validate every", "Steps between two validations.", unit="steps", ge=1, le=100_000
+    )
+    patience: int | None = setting(
+        None,
+        "Patience",
+        "Ends the run early after so many validations without a new best; empty is never.",
+        unit="validations",
+        ge=1,
+        le=1000,
+    )
+    device: Literal["cpu", "cuda"] = setting(
+        "cpu",
+        "Device",
+        "Where it is computed; networks of this size are often faster on the CPU.",
+        choices={"cpu": "CPU", "cuda": "CUDA, where the machine has one"},
     )
     seed: int = setting(
         1, "Seed", "Decides the data, the first weights and the order of everything.", ge=0, le=2**31 - 1
@@ -132,7 +171,8 @@ class RunConfig(Settings):
         """What a person calls this run: task, model, initializer."""
         model = self.model
         layers = f" × {model.num_layers}" if model.num_layers > 1 else ""
-        extras = [f"{model.cell.upper()} {model.hidden_size}{layers}", PRESET_TITLES[self.init.preset]]
+        start = "given weights" if self.init.weights else PRESET_TITLES[self.init.preset]
+        extras = [f"{CELLS[model.cell].title} {model.hidden_size}{layers}", start]
         if model.bidirectional:
             extras.insert(1, "both directions")
         if model.attention != "none":
@@ -167,7 +207,7 @@ class Override:
     """A setting changed while the run went on: `value` holds from `step` on."""
 
     step: int
-    field: Literal["learning_rate", "clip", "clip_threshold"]
+    field: Literal["learning_rate", "clip", "clip_threshold", "steps"]
     value: float | str
 
 
@@ -228,6 +268,24 @@ class Limit:
         return f"{self.field} is {value}, but {reason}; {remedy}."
 
 
+PAIRS = 2**26  # numbers that additive attention may hold for a batch: 256 MiB
+
+
+def _most_sequences(config: RunConfig) -> int | None:
+    """How many sequences additive attention can compare at once: it holds a vector for every query and key."""
+    spec, model = config.task.spec, config.model
+    if model.attention != "additive" or spec.answers == "sequence":
+        return None
+    queries = config.task.time_steps if spec.answers == "steps" else spec.decoded_steps
+    width = (model.proj_size or model.hidden_size) * (2 if model.bidirectional else 1)
+    return max(1, PAIRS // (queries * config.task.time_steps * width))
+
+
+def _keeps(config: RunConfig) -> bool:
+    """Whether the cell has a gate that keeps the old state, which some biases are meant for."""
+    return CELLS[config.model.cell].keep is not None
+
+
 # `largest` gives None for "no further bound", False for "only the neutral value".
 LIMITS: tuple[Limit, ...] = (
     Limit(
@@ -237,6 +295,19 @@ LIMITS: tuple[Limit, ...] = (
         "set it to 0 or use two layers",
     ),
     Limit(
+        "model.bidirectional",
+        lambda c: None if c.task.spec.foresight else False,
+        "the task is to say what comes next, and the backward direction would have read it",
+        "read in one direction",
+        neutral=False,
+    ),
+    Limit(
+        "model.proj_size",
+        lambda c: None if CELLS[c.model.cell].kernel == "LSTM" else False,
+        "only an LSTM can project its hidden state",
+        "set it to 0 or take an LSTM",
+    ),
+    Limit(
         "model.proj_size",
         lambda c: c.model.hidden_size - 1,
         "the projection must be smaller than hidden_size",
@@ -244,10 +315,30 @@ LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "model.bias",
-        lambda c: None if c.init.parts().bias.scheme in ("pytorch", "zeros") else False,
+        lambda c: None if c.init.parts(_keeps(c)).bias.scheme in ("pytorch", "zeros") else False,
         "the initializer sets a bias of its own",
         "switch it on or choose other biases",
         neutral=True,
+    ),
+    Limit(
+        "init.bias",
+        lambda c: None if _keeps(c) or c.init.bias is None or c.init.bias.scheme not in ("forget", "chrono") else False,
+        "it is meant for the gate that keeps the state, and a simple RNN has none",
+        "choose other biases or another cell",
+        neutral=None,
+    ),
+    Limit(
+        "init.preset",
+        lambda c: None if _keeps(c) or c.init.parts(_keeps(c)).bias.scheme != "chrono" else False,
+        "it sets the bias of the gate that keeps the state, and a simple RNN has none",
+        "choose another initializer or another cell",
+        neutral="pytorch",
+    ),
+    Limit(
+        "training.batch_size",
+        _most_sequences,
+        "additive attention holds a vector for every pair of steps, in this setting of {largest} sequences at most",
+        "choose at most {largest} or another attention",
     ),
     Limit(
         "training.bptt_length",

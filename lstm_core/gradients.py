@@ -17,8 +17,9 @@ class Gradients:
 
     def __init__(self, model: nn.Module) -> None:
         parameters = list(model.parameters())
-        self.flat = torch.zeros(sum(p.numel() for p in parameters))
-        self._numpy = self.flat.numpy()
+        device = parameters[0].device
+        self.flat = torch.zeros(sum(p.numel() for p in parameters), device=device)
+        self._shared = self.flat.numpy() if device.type == "cpu" else None  # the same memory
         place = 0
         for parameter in parameters:
             parameter.grad = self.flat[place : place + parameter.numel()].view_as(parameter)
@@ -34,7 +35,8 @@ class Gradients:
 
     def norms(self) -> dict[str, float]:
         """‖∂L/∂θ‖₂ of every group of parameters (per gate where there are gates) and, last, of all together."""
-        squares = np.add.reduceat(np.multiply(self._numpy, self._numpy, dtype=np.float64), self._starts)
+        entries = self.flat.cpu().numpy() if self._shared is None else self._shared
+        squares = np.add.reduceat(np.multiply(entries, entries, dtype=np.float64), self._starts)
         sums = np.bincount(self._group_of, weights=squares)
         norms = dict(zip(self._columns, np.sqrt(sums).tolist(), strict=True))
         norms["grad_norm/total"] = math.sqrt(sums.sum())

@@ -56,7 +56,7 @@ def initialize(
     then what they were.
     """
     cell = cell_name(rnn)
-    parts = init_config.parts()
+    parts = init_config.parts(cell in KEEP_GATE)
     reason = _impossible_bias(parts.bias, cell, rnn.bias, length)
     if reason:
         raise ValueError(reason)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from lstm_core.initializers import GATES
+from lstm_core.initializers import GATES, cell_name
 
 _RECURRENT = re.compile(r"rnn\.(weight_ih|weight_hh|bias_ih|bias_hh|weight_hr)_l(\d+)(_reverse)?")
 
@@ -22,9 +22,10 @@ def blocks(model: nn.Module) -> Iterator[tuple[str, int]]:
     """(group, entries) of each stretch of the model's parameters, in the order of `model.parameters()`.
 
     A recurrent matrix gives one group per gate; both bias vectors of a gate belong to the group `bias`;
-    everything else is grouped by the part it belongs to (`embedding`, `attention`, `head`).
+    everything else is grouped by the part it belongs to (`embedding`, `attention`, `head`, `decoder`, …).
     """
-    gates = GATES[type(model.rnn).__name__]
+    assert isinstance(model.rnn, nn.RNNBase)
+    gates = GATES[cell_name(model.rnn)]
     for name, parameter in model.named_parameters():
         match = _RECURRENT.fullmatch(name)
         if match is None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, model_validator
 
-from lstm_core.settings import Settings, setting
+from lstm_core.settings import FILE_ID, Settings, setting
 
 
 class PyTorch(Settings):
@@ -218,7 +218,22 @@ class InitConfig(Settings):
         None, "Per gate", "Draw each gate's matrix by itself: its fan and its spectrum differ from the stacked one's."
     )
 
-    def parts(self) -> Parts:
-        """The preset with every part that is set here in its place."""
+    weights: str | None = setting(
+        None,
+        "First weights from a file",
+        "Start from the weights of an earlier run or of a file; they take the place of what is drawn.",
+        pattern=FILE_ID,
+        file="weights",
+    )
+
+    def parts(self, keeps: bool = True) -> Parts:
+        """The preset with every part that is set here in its place.
+
+        A preset's forget bias is for the gate that keeps the state; a cell that has none, so that `keeps` is false,
+        gets biases of 0 instead, as Keras' simple RNN does.
+        """
         own: dict[str, Any] = {name: getattr(self, name) for name in Parts.model_fields}
-        return PRESETS[self.preset].model_copy(update={k: v for k, v in own.items() if v is not None})
+        preset = PRESETS[self.preset]
+        if not keeps and isinstance(preset.bias, BiasForget):
+            preset = preset.model_copy(update={"bias": BiasZeros()})
+        return preset.model_copy(update={k: v for k, v in own.items() if v is not None})

@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+FILE_ID = r"^[0-9a-f]{16}$"  # how a setting refers to a file: by what is in it, never by where it lies
+
 
 class Settings(BaseModel):
     """A frozen group of settings; unknown names and values out of bounds are refused."""
@@ -29,6 +31,7 @@ def setting(
     essential: bool = False,
     beside: str = "",
     choices: Mapping[Any, str] | None = None,
+    file: str = "",
     **bounds: Any,
 ) -> Any:
     """Declare one setting.
@@ -36,11 +39,12 @@ def setting(
     `label` names it on the page, `help` states its effect in one sentence; `unit` is written behind its
     value; `log` asks for a slider in decades, `step` for that spacing; an `essential` setting stands at
     the top of the page; one `beside` another setting of its group is asked for right under that one, and only
-    while that one is not off; `choices` gives each allowed value the words a person reads. `bounds` are those of
-    `pydantic.Field` (ge, gt, le, lt).
+    while that one is not off; `choices` gives each allowed value the words a person reads; `file` says what kind of
+    file ("csv", "text", "weights") the setting refers to. `bounds` are those of `pydantic.Field` (ge, gt, le, lt,
+    pattern, max_length).
     """
     extra: dict[str, Any] = {"label": label}
-    optional = {"unit": unit, "log": log, "step": step, "essential": essential, "beside": beside}
+    optional = {"unit": unit, "log": log, "step": step, "essential": essential, "beside": beside, "file": file}
     extra |= {name: value for name, value in optional.items() if value}
     if choices is not None:
         extra["choices"] = dict(choices)
@@ -67,6 +71,8 @@ def _sentence(detail: Any) -> str:
     forms = {"int": "a whole number", "float": "a number", "bool": "true or false"}
     if (form := forms.get(kind.partition("_")[0])) is not None:
         return f"{field} is {shown}; choose {form}."
+    if kind == "string_pattern_mismatch" and context.get("pattern") == FILE_ID:
+        return f"{field} is {shown}; give the file itself, or the 16 signs by which it is kept."
     if "expected" in context:
         return f"{field} is {shown}; choose one of {context['expected']}."
     return f"{field} is {shown}: {str(detail['msg'])[0].lower()}{str(detail['msg'])[1:]}."

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lstm_core.cells import CELLS
 from lstm_core.config import RunConfig
-from lstm_core.model import SequenceModel, as_tensors
+from lstm_core.model import Output, SequenceModel, as_tensors
 from lstm_core.naming import layer_names
 from lstm_core.probes import Trace, gradient_flow, saturation, trace
 from lstm_core.tasks.base import Array, Batch, TaskData
 
 SHOWN = 4  # sequences that are measured, and that a page can choose from
-GATES = ("i", "f", "g", "o")
 LOSS_NAMES = {"cross_entropy": "cross-entropy", "mse": "mean squared error"}
 
 
@@ -41,21 +41,25 @@ class Probe:
         self, config: RunConfig, model: SequenceModel, data: TaskData, loss: Callable[[Tensor, Tensor], Tensor]
     ) -> None:
         self._config, self._task, self._model, self._loss = config, config.task, model, loss
-        self._batch = data.validation.take(_varied(data.validation, self._task.spec.loss == "cross_entropy"))
+        self._cell = CELLS[config.model.cell]
+        self._batch = data.validation.take(_varied(data.validation, data.validation.targets.ndim == 1))
         self._forecast = self._task.forecast(data)
         self.about = self._describe(data)
 
     def snapshot(self, step: int) -> Snapshot:
         """Everything the board shows besides the scalars; changes neither the model nor any random stream."""
-        model = self._model
-        inputs, targets, lengths = as_tensors(self._batch)
+        model, batch = self._model, self._batch
+        device = next(model.parameters()).device
+        inputs, targets, lengths = as_tensors(batch, device)
         x = model.embed(inputs).detach()
         traces = trace(model.rnn, x, lengths=lengths)
         top = [traces[name].h for name in list(traces)[-2 if model.rnn.bidirectional else -1 :]]
         outputs = torch.cat(top, dim=-1).requires_grad_()
-        answer = model.answer(outputs, lengths)
+        final = tuple(_last(traces, state, lengths).requires_grad_() for state in self._cell.states)
+        answer = model.answer(outputs, lengths, final if len(final) > 1 else final[0], targets)
         # times the size of the batch: each sequence's own gradient, as if it were alone
-        (grad_output,) = torch.autograd.grad(self._loss(answer.prediction, targets) * len(self._batch), outputs)
+        loss = self._loss(answer.prediction, targets) * len(batch)
+        grad_output, *grad_final = torch.autograd.grad(loss, (outputs, *final), materialize_grads=True)
         flow = gradient_flow(
             model.rnn,
             x,
@@ -63,34 +67,45 @@ class Probe:
             lengths=lengths,
             bptt_length=self._config.training.bptt_length,
             trace=traces,
+            grad_final=(grad_final[0], grad_final[1] if len(grad_final) > 1 else None),
         )
 
         arrays: dict[str, Array] = {}
         for layer, gates in traces.items():
-            arrays[f"gradient/{layer}.h"] = flow[layer].h.mean(1).numpy()
-            arrays[f"gradient/{layer}.c"] = flow[layer].c.mean(1).numpy()
-            for gate in ("i", "f", "o"):
-                share = saturation(getattr(gates, gate), lengths=lengths)
+            for state in self._cell.states:
+                arrays[f"gradient/{layer}.{state}"] = getattr(flow[layer], state).mean(1).cpu().numpy()
+            for gate in self._cell.sigmoids:
+                share = saturation(gates[gate], lengths=lengths)
                 arrays[f"saturation/{layer}.{gate}"] = np.array([share], np.float32)
         if self._forecast is not None:
             with torch.no_grad():
-                outputs = model.recur(model.embed(torch.from_numpy(self._forecast.inputs)))
-                scaled = model.answer(outputs).prediction.numpy()
+                scaled = model(torch.from_numpy(self._forecast.inputs).to(device)).prediction.cpu().numpy()
             arrays["forecast/prediction"] = self._task.in_unit(scaled)[:, 0].astype(np.float32)
-        samples = [self._sample(traces, answer.prediction, answer.attention, row) for row in range(len(self._batch))]
+        if model.decoder is not None:  # what it says when nobody tells it the truth
+            with torch.no_grad():
+                answer = model.answer(outputs, lengths, final if len(final) > 1 else final[0])
+        samples = [self._sample(traces, answer, row) for row in range(len(batch))]
         return Snapshot(step, arrays, samples)
 
-    def _sample(
-        self, traces: dict[str, Trace], prediction: Tensor, attention: Tensor | None, row: int
-    ) -> dict[str, Array]:
-        arrays: dict[str, Array] = {"prediction": prediction[row].detach().numpy().astype(np.float32)}
-        if attention is not None:
-            arrays["attention"] = attention[:, row].detach().numpy().astype(np.float32)
+    def _sample(self, traces: dict[str, Trace], answer: Output, row: int) -> dict[str, Array]:
+        """One sample's arrays: its prediction (K,) or, of several steps, the likeliest answers and how sure they are."""
+        prediction = answer.prediction[row].detach().float().cpu()
+        if prediction.dim() == 1:
+            arrays: dict[str, Array] = {"prediction": prediction.numpy()}
+        else:
+            sure, likeliest = prediction.softmax(-1).max(-1)
+            arrays = {"answer": likeliest.numpy().astype(np.int32), "confidence": sure.numpy()}
+        if answer.attention is not None:
+            weights = answer.attention[row].detach().cpu().numpy().astype(np.float32)
+            if weights.ndim == 2:  # a map: bytes, of which 255 stands for the largest weight
+                arrays["range/attention"] = weights.max(keepdims=True)[0]
+                weights = np.rint(weights * (255 / weights.max())).astype(np.uint8)
+            arrays["attention"] = weights
         for layer, gates in traces.items():
-            for name in (*GATES, "c", "h"):
-                values = getattr(gates, name)[:, row].numpy().T  # (units, T)
-                low, high = (0.0, 1.0) if name in "ifo" else (-1.0, 1.0)
-                if name in "ch":
+            for name in self._cell.quantities:
+                values = gates[name][:, row].cpu().numpy().T  # (units, T)
+                low, high = (0.0, 1.0) if name in self._cell.sigmoids else (-1.0, 1.0)
+                if name in self._cell.unbounded:
                     high = _power_of_two(values)
                     low = -high
                     arrays[f"range/{layer}.{name}"] = np.array([high], np.float32)
@@ -110,7 +125,13 @@ class Probe:
             "task": task.name,
             "T": task.time_steps,
             "layers": layers,
-            "gates": list(GATES),
+            "cell": model.cell,
+            "gates": list(self._cell.gates),
+            "quantities": list(self._cell.quantities),
+            "states": list(self._cell.states),
+            "sigmoids": list(self._cell.sigmoids),
+            "unbounded": list(self._cell.unbounded),
+            "answering": task.spec.answers,
             "units": dict.fromkeys(layers, model.hidden_size),
             "attention": model.attention,
             "loss_name": LOSS_NAMES[task.spec.loss],
@@ -137,6 +158,20 @@ def _varied(batch: Batch, classes: bool) -> Array:
         same = batch.targets == label
         rank[same] = np.arange(same.sum())
     return np.lexsort((batch.targets, rank))[:count]
+
+
+def _last(traces: dict[str, Trace], state: str, lengths: Tensor | None) -> Tensor:
+    """h_n or c_n of all layers and directions, (layers · directions, B, ·), as the recurrent layers themselves give it."""
+    found = []
+    for name, layer in traces.items():
+        values = layer[state]
+        if name.endswith(".bwd"):
+            found.append(values[0])
+        elif lengths is None:
+            found.append(values[-1])
+        else:
+            found.append(values[lengths.to(values.device) - 1, torch.arange(len(lengths), device=values.device)])
+    return torch.stack(found)
 
 
 def _power_of_two(values: Array) -> float:

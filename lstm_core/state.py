@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lstm_core.config import RunConfig, TrainingConfig
+from lstm_core.config import Override, RunConfig, TrainingConfig, with_overrides
 from lstm_core.gradients import Gradients
-from lstm_core.model import as_tensors, build
+from lstm_core.model import Output, State, as_tensors, build, detached
+from lstm_core.schedules import learning_rate
 from lstm_core.snapshots import Probe
+from lstm_core.tasks.base import IGNORED, Batch, Stream
+
+AT_ONCE = 256  # sequences of a validation or test part that are looked at together
+
+
+def _cross_entropy(prediction: Tensor, targets: Tensor) -> Tensor:
+    """The mean over all answers asked for; prediction (…, K), targets (…)."""
+    return functional.cross_entropy(prediction.flatten(0, -2), targets.flatten(), ignore_index=IGNORED)
+
 
 LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
-    {"cross_entropy": functional.cross_entropy, "mse": functional.mse_loss}
+    {"cross_entropy": _cross_entropy, "mse": functional.mse_loss}
 )
 
 Optimizer = Callable[[list[nn.Parameter], TrainingConfig], torch.optim.Optimizer]
@@ -38,65 +51,140 @@ OPTIMIZERS: Mapping[str, Optimizer] = MappingProxyType(
 )
 
 
+@dataclass
+class Best:
+    """The weights with the smallest validation loss so far, and how often in a row it was not undercut."""
+
+    loss: float
+    step: int
+    weights: dict[str, Tensor]
+    missed: int = 0
+
+
 class TrainState:
-    """Weights, optimizer, random stream and the step that comes next; `train` moves it on in place."""
+    """Weights, optimizer and the step that comes next; `train` moves it on in place.
+
+    `over` says that the last step is measured, with no update after it; `carried` is the recurrent state with which a
+    text goes on. Nothing random is kept: data and dropout of a step follow from the seed and the step.
+    """
 
     def __init__(self, config: RunConfig) -> None:
         self.config, self.task = config, config.task
         training = config.training
+        self.device = find_device(training.device)
         self.data = self.task.data(training.seed)
         self.model = build(config.model, config.init, self.task.spec, length=self.task.time_steps, seed=training.seed)
+        self.model.to(self.device)
         self.gradients = Gradients(self.model)
         self.loss = LOSSES[self.task.spec.loss]
         self.optimizer = OPTIMIZERS[training.optimizer](list(self.model.parameters()), training)
         self.probe = Probe(config, self.model, self.data, self.loss)
         self.step = 0
-        self.random = torch.Generator().manual_seed(training.seed).get_state()
+        self.over = False
+        self.carried: State | None = None
+        self.best: Best | None = None
 
     @property
     def about(self) -> dict[str, Any]:
         """What a page must know to draw this run, as one JSON document."""
         return self.probe.about
 
-    def use(self, settings: TrainingConfig) -> TrainingConfig:
-        """Let the optimizer work with these settings from now on."""
+    def settings(self, overrides: Iterable[Override]) -> TrainingConfig:
+        """The settings that hold at the step that comes next."""
+        return with_overrides(self.config.training, overrides, self.step)
+
+    def reopen(self, overrides: Iterable[Override]) -> bool:
+        """Make a run that is over go on, if its end was put off at its last step: that step is measured again."""
+        if not self.over or not any(o.field == "steps" and o.step == self.step - 1 < int(o.value) for o in overrides):
+            return False
+        self.over = False
+        self.step -= 1
+        if self.best is not None:
+            self.best.missed = -1  # the same validation is made once more
+        return True
+
+    def carry(self, final: State) -> None:
+        """Keep the state with which the next piece of a text goes on."""
+        self.carried = detached(final) if isinstance(self.data.train, Stream) else None
+
+    def use(self, settings: TrainingConfig) -> float:
+        """Let the optimizer's next update have the learning rate that these settings give it; returns the rate."""
+        rate = learning_rate(settings, self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = settings.learning_rate
-        return settings
+            group["lr"] = rate
+        return rate
 
     @contextmanager
     def dropout(self) -> Iterator[None]:
-        """Where dropout draws: a stream of the run's own, so that nobody else's drawing can disturb it."""
+        """Where dropout draws: a stream of this step's own, so that nobody else's drawing can disturb it."""
         if not self.config.model.dropout:
             yield
             return
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self.random)
+        cuda = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cuda):
+            seed = np.random.SeedSequence([self.config.training.seed, 6, self.step]).generate_state(1, np.uint64)
+            torch.manual_seed(int(seed[0]))
             yield
-            self.random = torch.get_rng_state()
 
-    def metrics(self, prediction: Tensor, targets: Tensor) -> dict[str, float]:
+    def metrics(self, prediction: Tensor, batch: Batch) -> dict[str, float]:
         """The task's metrics on a training batch, named for its scalars."""
-        measured = self.task.metrics(prediction.detach().numpy(), targets.numpy())
+        measured = self.task.metrics(prediction.detach().cpu().numpy(), batch.targets)
         return {f"{name}/train": value for name, value in measured.items()}
 
+    def validate(self, patience: int | None) -> dict[str, float]:
+        """Measure the validation part and keep the best weights; `over` becomes true when the patience is at its end."""
+        measured = self._measure(self.data.validation, "val")
+        if self.best is None or measured["loss/val"] < self.best.loss or math.isnan(self.best.loss):
+            weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+            self.best = Best(measured["loss/val"], self.step, weights)
+        else:
+            self.best.missed += 1
+        self.over = patience is not None and self.best.missed >= patience
+        return measured
+
+    def test(self) -> dict[str, float]:
+        """Measure the test part, with the best weights of the validation; the model keeps those it has."""
+        assert self.best is not None, "the last step is always validated"
+        last = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        self.model.load_state_dict(self.best.weights)
+        measured = self._measure(self.data.test, "test")
+        self.model.load_state_dict(last)
+        return {**measured, "best/step": float(self.best.step)}
+
     @torch.no_grad()
-    def validate(self) -> dict[str, float]:
-        """Loss and metrics on the whole validation part, without dropout."""
-        inputs, targets, lengths = as_tensors(self.data.validation)
+    def _measure(self, part: Batch, name: str) -> dict[str, float]:
+        """Loss and metrics on a whole part, without dropout."""
         self.model.eval()
-        prediction = self.model(inputs, lengths).prediction
+        predictions, attentions = [], []
+        for start in range(0, len(part), AT_ONCE):
+            inputs, targets, lengths = as_tensors(part.take(slice(start, start + AT_ONCE)), self.device)
+            output: Output = self.model(inputs, lengths, targets=targets)
+            predictions.append(output.prediction)
+            if output.attention is not None and output.attention.dim() == 2:
+                attentions.append(output.attention.cpu().numpy())
         self.model.train()
-        measured = self.task.evaluate(prediction.numpy(), self.data.validation)
-        return {"loss/val": self.loss(prediction, targets).item(), **{f"{k}/val": v for k, v in measured.items()}}
+        prediction = torch.cat(predictions)
+        attention = np.concatenate(attentions) if attentions else None
+        measured = self.task.evaluate(prediction.cpu().numpy(), part, attention)
+        loss = self.loss(prediction, torch.from_numpy(part.targets).to(self.device)).item()
+        return {f"loss/{name}": loss, **{f"{k}/{name}": v for k, v in measured.items()}}
 
     def dump(self) -> bytes:
         """The checkpoint: from it training goes on bit for bit."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        tensors["random"] = self.random
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v for k, v in values.items() if isinstance(v, Tensor)}
-        return save_tensors(tensors, {"step": str(self.step), "config": self.config.model_dump_json()})
+        if self.carried is not None:
+            parts = self.carried if isinstance(self.carried, tuple) else (self.carried,)
+            tensors |= {f"carried.{index}": part for index, part in enumerate(parts)}
+        told: dict[str, Any] = {"step": self.step, "over": self.over}
+        if self.best is not None:
+            tensors |= {f"best.{name}": tensor for name, tensor in self.best.weights.items()}
+            told["best"] = [self.best.loss, self.best.step, self.best.missed]
+        return save_tensors(
+            {name: tensor.contiguous() for name, tensor in tensors.items()},
+            {"state": json.dumps(told), "config": self.config.model_dump_json()},
+        )
 
     @classmethod
     def load(cls, config: RunConfig, data: bytes) -> TrainState:
@@ -104,16 +192,33 @@ class TrainState:
         tensors, written = load_tensors(data), _metadata(data)
         if RunConfig.model_validate_json(written["config"]).model != config.model:
             raise ValueError("The checkpoint belongs to another model than the settings describe.")
-        state = cls(config)
-        state.step, state.random = int(written["step"]), tensors.pop("random")
-        state.model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-        moments: dict[int, dict[str, Tensor]] = {}
+        state, told = cls(config), json.loads(written["state"])
+        parts: dict[str, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, key = name.split(".")
-                moments.setdefault(int(index), {})[key] = tensor
+            kind, _, rest = name.partition(".")
+            parts.setdefault(kind, {})[rest] = tensor.to(state.device)
+        state.step, state.over = told["step"], told["over"]
+        state.model.load_state_dict(parts["model"])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts.get("optimizer", {}).items():
+            index, key = name.split(".")
+            moments.setdefault(int(index), {})[key] = tensor
         state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
+        carried = tuple(part for _, part in sorted(parts.get("carried", {}).items()))
+        state.carried = carried if len(carried) > 1 else carried[0] if carried else None
+        if "best" in told:
+            loss, step, missed = told["best"]
+            state.best = Best(loss, step, parts["best"], missed)
         return state
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name; raises ValueError, in words, where this machine has none."""
+    if name == "cuda":
+        if not torch.cuda.is_available():
+            raise ValueError("This machine has no CUDA device that PyTorch can use; choose the device cpu.")
+        torch.backends.cudnn.deterministic = True  # the same seed gives the same curve
+    return torch.device(name)
 
 
 def _metadata(data: bytes) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lstm_core.config import Override, RunConfig, with_overrides
+from lstm_core.config import Override, RunConfig
 from lstm_core.model import as_tensors
 from lstm_core.snapshots import Snapshot
 from lstm_core.state import TrainState
@@ -29,13 +29,22 @@ class Step:
 
 
 class NonFinite(ArithmeticError):
-    """The loss or a gradient is no longer a number. The weights of the state are still the last good ones."""
+    """The loss or a gradient is no longer a number. The weights of the state are still the last good ones.
+
+    `where` is the first scalar that is not finite, `parameter` the first group of weights whose gradient is not.
+    """
 
     def __init__(self, step: int, scalars: Mapping[str, float]) -> None:
         self.step = step
-        self.where, self.value = next((name, value) for name, value in scalars.items() if not math.isfinite(value))
-        what = self.where.replace("grad_norm/", "the gradient of ").replace("loss/train", "the loss")
-        super().__init__(f"At step {step} {what} became {self.value}.")
+        broken = [(name, value) for name, value in scalars.items() if not math.isfinite(value)]
+        self.where, self.value = broken[0]
+        gradients = [name.removeprefix("grad_norm/") for name, _ in broken if name.startswith("grad_norm/")]
+        self.parameter = next((name for name in gradients if name != "total"), None)
+        loss = "the loss" if self.where == "loss/train" else f"the gradient of {self.parameter or 'all weights'}"
+        also = (
+            f", and with it the gradient of {self.parameter}" if self.where == "loss/train" and self.parameter else ""
+        )
+        super().__init__(f"At step {step} {loss} became {self.value}{also}.")
 
 
 def train(
@@ -51,47 +60,49 @@ def train(
     `state` goes on where an earlier call stopped; `until` stops after that step. A snapshot is due at step 0, at
     the last step and every `snapshot_seconds` of wall clock; taking it changes nothing in the run. When `Step` k
     arrives, update k has been applied and `state` is an exact checkpoint: from it the rest follows bit for bit.
+    The run is over at the last step, or earlier when its patience is; then the best weights are tested, once.
     Torch works on one thread from here on: faster for networks of this size, and the same bits everywhere.
     Raises `NonFinite` before a loss or gradient that is not a number can reach the weights.
     """
     torch.set_num_threads(1)
     state = state or TrainState(config)
     model, gradients = state.model, state.gradients
-    final = config.training.steps
-    last = final if until is None else min(until, final)
     next_snapshot = -math.inf if state.step == 0 else time.monotonic() + snapshot_seconds
-    settings = state.use(with_overrides(config.training, overrides, state.step))
+    state.reopen(overrides)
 
-    while state.step <= last:
-        step = state.step
-        if any(override.step == step for override in overrides):
-            settings = state.use(with_overrides(config.training, overrides, step))
-
-        inputs, targets, lengths = as_tensors(state.data.train.batch(step, settings.batch_size, settings.seed))
+    while not state.over and (until is None or state.step <= until):
+        step, settings = state.step, state.settings(overrides)
+        batch = state.data.train.batch(step, settings.batch_size, settings.seed)
+        inputs, targets, lengths = as_tensors(batch, state.device)
         gradients.zero()
         with state.dropout():
-            prediction = model(inputs, lengths, settings.bptt_length).prediction
+            before = state.carried if batch.continues else None
+            prediction, _, final = model(inputs, lengths, settings.bptt_length, before, targets)
         loss = state.loss(prediction, targets)
         loss.backward()
 
-        scalars = {"loss/train": loss.item(), **state.metrics(prediction, targets), **gradients.norms()}
+        scalars = {"loss/train": loss.item(), **state.metrics(prediction, batch), **gradients.norms()}
         if not math.isfinite(scalars["loss/train"] + scalars["grad_norm/total"]):
             raise NonFinite(step, scalars)
         scalars["grad_norm/clipped"] = gradients.clip(
             settings.clip, settings.clip_threshold, scalars["grad_norm/total"]
         )
-        scalars["learning_rate"] = settings.learning_rate
-        if step % settings.validate_every == 0 or step == final:
-            scalars |= state.validate()
+        scalars["learning_rate"] = state.use(settings)
+        if step % settings.validate_every == 0 or step == settings.steps:
+            scalars |= state.validate(settings.patience)
+        if step == settings.steps or state.over:
+            scalars |= state.test()
+            state.over = True
 
         now = time.monotonic()
-        if step == last or now >= next_snapshot:
+        if state.over or step == until or now >= next_snapshot:
             begun = time.thread_time()  # not the wall's: a busy machine is no large network
             snapshot = state.probe.snapshot(step)
             cost = time.thread_time() - begun
             next_snapshot = now + max(snapshot_seconds, cost / MOST_TIME_IN_SNAPSHOTS)
             yield snapshot
-        if step < final:
+        if not state.over:
             state.optimizer.step()
+            state.carry(final)
         state.step += 1
         yield Step(step, scalars)

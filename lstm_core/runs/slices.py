@@ -116,7 +116,7 @@ class _Work:
             overrides = self.grant(wishes, overrides)
             ended, wishes = self.follow(wishes, overrides, seconds, longest)
         self.checkpoint()
-        if self.state.step > self.config.training.steps:
+        if self.state.over:
             return "finished"
         return "queued" if wishes.others_waiting or wishes.desired != "running" else "running"
 
@@ -124,8 +124,9 @@ class _Work:
         """Let requested changes take effect at the next step; returns all changes of the run."""
         if not wishes.requests:
             return overrides
+        step = self.state.step - 1 if self.state.over else self.state.step
         for request in wishes.requests:
-            self.store.apply_override(self.lease, request.id, self.state.step)
+            self.store.apply_override(self.lease, request.id, step)
         return self.store.overrides(self.lease.run_id)
 
     def follow(self, wishes: Wishes, overrides: list[Override], seconds: float, longest: float) -> tuple[bool, Wishes]:

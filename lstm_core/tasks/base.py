@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,22 +17,30 @@ from numpy.typing import NDArray
 from lstm_core.settings import Settings
 
 Array = NDArray[Any]
+IGNORED = -100  # the target of a step at which no answer is asked for, as torch's cross-entropy has it
 
 
 @dataclass(frozen=True)
 class Batch:
-    """inputs (B, T) int64 tokens or (B, T, I) float32; targets (B,) int64 or (B, K) float32; lengths (B,) or None."""
+    """inputs (B, T) int64 tokens or (B, T, I) float32; lengths (B,) where the sequences differ in length.
+
+    targets: (B,) int64 or (B, K) float32 for one answer per sequence, (B, T) int64 for one per step, (B, S) int64 for
+    another sequence; IGNORED where no answer is asked for. `keys` (B, T) bool marks the inputs that decide the answer,
+    where a task knows them. `continues` says that every row goes on where that row of the batch before ended.
+    """
 
     inputs: Array
     targets: Array
     lengths: Array | None = None
+    keys: Array | None = None
+    continues: bool = False
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def take(self, rows: Array | slice) -> Batch:
-        lengths = None if self.lengths is None else self.lengths[rows]
-        return Batch(self.inputs[rows], self.targets[rows], lengths)
+        lengths, keys = (None if of_all is None else of_all[rows] for of_all in (self.lengths, self.keys))
+        return Batch(self.inputs[rows], self.targets[rows], lengths, keys)
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,29 @@ class Endless:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """One long sequence of tokens (N,), read in pieces: each batch goes on where the one before ended.
+
+    The target of every token is the next one. A batch of B reads at B places of the text at once; in every epoch the
+    places, and so the pieces, begin a little elsewhere, as (seed, epoch) decides.
+    """
+
+    tokens: Array
+    length: int
+
+    def batch(self, index: int, size: int, seed: int) -> Batch:
+        """Batch number `index` (0, 1, …), a pure function of its arguments; never more rows than there are pieces."""
+        room = len(self.tokens) - 1 - self.length  # what is left after the first place has been moved
+        size = max(1, min(size, room // self.length))
+        stretch = room // size
+        epoch, piece = divmod(index, max(1, stretch // self.length))
+        first = np.random.default_rng([seed, 5, epoch]).integers(0, self.length + 1)
+        starts = first + np.arange(size) * stretch + piece * self.length
+        places = starts[:, None] + np.arange(self.length)
+        return Batch(self.tokens[places], self.tokens[places + 1], continues=piece > 0)
+
+
+@dataclass(frozen=True)
 class Sample:
     """One sequence as a person wants to see it: a mark under each time step, and the right answer in words."""
 
@@ -67,6 +99,8 @@ class Sample:
     marks: list[str]
     target: str
     values: list[list[float]] | None = None  # (T, I), where the input is numbers and not tokens
+    targets: list[str] | None = None  # one for each step, or the other sequence; "" where nothing is asked
+    keys: list[int] | None = None  # the time steps that decide
 
 
 @dataclass(frozen=True)
@@ -85,7 +119,7 @@ class Forecast:
 class TaskData:
     """The three parts of a task's data; validation and test never share an example with training."""
 
-    train: Examples | Endless
+    train: Examples | Endless | Stream
     validation: Batch
     test: Batch
     chance: Mapping[str, float]  # "loss" and the metric's name → what no learning at all would reach
@@ -93,12 +127,32 @@ class TaskData:
 
 @dataclass(frozen=True)
 class Spec:
-    """What the model must know: tokens (vocabulary) or numbers (features) in, `outputs` numbers out."""
+    """What the model must know: tokens (vocabulary) or numbers (features) in, `outputs` numbers out for each answer.
+
+    There is one answer for the whole sequence, one at each of the T steps, or another sequence of up to
+    `decoded_steps` tokens out of `outputs`. `foresight` false means that no answer may see later inputs, since they
+    are the answer.
+    """
 
     outputs: int
     loss: Literal["cross_entropy", "mse"]
     vocabulary: int | None = None
     features: int | None = None
+    answers: Literal["sequence", "steps", "decoded"] = "sequence"
+    decoded_steps: int = 0
+    foresight: bool = True
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What counts as solved: this metric of the test part, at least or at most this value."""
+
+    metric: str
+    value: float
+    at_least: bool = True
+
+    def reached(self, value: float) -> bool:
+        return value >= self.value if self.at_least else value <= self.value
 
 
 class TaskConfig(Settings, ABC):
@@ -108,7 +162,8 @@ class TaskConfig(Settings, ABC):
     summary: ClassVar[str]
     metric: ClassVar[str]
     metric_unit: ClassVar[str] = ""
-    variable_lengths: ClassVar[bool] = False
+    examples: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})  # title → settings; the first solves it
+    goal: ClassVar[Goal | None] = None
 
     name: str = ""
 
@@ -135,12 +190,27 @@ class TaskConfig(Settings, ABC):
         """Each row of a batch, in a person's words."""
 
     def metrics(self, prediction: Array, targets: Array) -> dict[str, float]:
-        """The task's metric on predictions (B, K) and targets; by default the share of right answers."""
-        return {self.metric: float((prediction.argmax(-1) == targets).mean())}
+        """The task's metrics on predictions (…, K) and targets: by default the share of right answers.
 
-    def evaluate(self, prediction: Array, batch: Batch) -> dict[str, float]:
-        """Metrics on a whole validation or test part; a task may add what only a whole part can tell."""
-        return self.metrics(prediction, batch.targets)
+        Of another sequence also the share that is right from beginning to end, `exact`. A decoder that is given the
+        truth is right all along exactly where one that goes on from its own answers is, so the two are one figure.
+        """
+        asked = targets != IGNORED
+        right = (prediction.argmax(-1) == targets) & asked
+        measured = {"accuracy": float(right.sum() / max(asked.sum(), 1))}
+        if self.spec.answers == "decoded":
+            measured["exact"] = float((right == asked).all(-1).mean())
+        return measured
+
+    def evaluate(self, prediction: Array, batch: Batch, attention: Array | None = None) -> dict[str, float]:
+        """Metrics on a whole validation or test part; a task may add what only a whole part can tell.
+
+        Where the deciding inputs are known and attention (B, T) is pooled: the share of it that lies on them.
+        """
+        measured = self.metrics(prediction, batch.targets)
+        if batch.keys is not None and attention is not None and attention.shape == batch.keys.shape:
+            measured["attention_on_keys"] = float((attention * batch.keys).sum(1).mean())
+        return measured
 
     @property
     def answers(self) -> list[str] | None:

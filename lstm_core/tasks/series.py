@@ -55,7 +55,7 @@ class SeriesConfig(TaskConfig):
         """Mean absolute error in the unit of the series."""
         return {self.metric: float(np.abs(prediction - targets).mean()) * self._range}
 
-    def evaluate(self, prediction: Array, batch: Batch) -> dict[str, float]:
+    def evaluate(self, prediction: Array, batch: Batch, attention: Array | None = None) -> dict[str, float]:
         """The error, and the lag: a forecast that is best matched by yesterday's value has learned to copy."""
         return {**self.metrics(prediction, batch.targets), "lag": float(lag(prediction[:, 0], batch.targets[:, 0]))}
 
