@@ -164,6 +164,7 @@ class TaskConfig(Settings, ABC):
     metric_unit: ClassVar[str] = ""
     examples: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})  # title → settings; the first solves it
     goal: ClassVar[Goal | None] = None
+    needs_file: ClassVar[bool] = False  # whether there is nothing to learn before somebody brings a file
 
     name: str = ""
 
