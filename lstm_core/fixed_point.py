@@ -151,8 +151,17 @@ def ranges(
 
 
 def formats(measured: Mapping[str, Range], bits: int) -> dict[str, Format]:
-    """A format of so many bits for each range. Two such mappings can be mixed: weights of one, values of the other."""
-    return {name: fit(seen.low, seen.high, bits) for name, seen in measured.items()}
+    """A format of so many bits for each range. Two such mappings can be mixed: weights of one, values of the other.
+
+    Raises ValueError for a range that is not one of finite numbers.
+    """
+    found = {}
+    for name, seen in measured.items():
+        try:
+            found[name] = fit(seen.low, seen.high, bits)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    return found
 
 
 def simulate(

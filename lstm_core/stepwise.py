@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from lstm_core.cells import CELLS
 from lstm_core.initializers import suffix_of
@@ -59,6 +60,27 @@ def walk(
         outputs.append(output)
         finals.append(final)
     return torch.cat(outputs, dim=-1), tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
+
+
+class Walked(nn.Module):
+    """Stands in for the recurrent layers of a model, with an onlooker: called and answering as torch's own are."""
+
+    def __init__(self, rnn: nn.RNNBase, see: See) -> None:
+        super().__init__()
+        self.rnn, self.see = rnn, see
+        self.batch_first, self.bidirectional = rnn.batch_first, rnn.bidirectional
+
+    def forward(
+        self, input: Tensor | PackedSequence, hx: Tensor | States | None = None
+    ) -> tuple[Tensor | PackedSequence, Tensor | States]:
+        """x in the network's layout, or packed → outputs likewise, and h_n or (h_n, c_n)."""
+        if isinstance(input, PackedSequence):
+            x, lengths = pad_packed_sequence(input, self.batch_first)
+            outputs, state = walk(self.rnn, x, self.see, lengths, hx)
+            packed = pack_padded_sequence(outputs, lengths, enforce_sorted=False)
+            return packed, state if len(state) > 1 else state[0]
+        outputs, state = walk(self.rnn, input, self.see, None, hx)
+        return outputs.transpose(0, 1) if self.batch_first else outputs, state if len(state) > 1 else state[0]
 
 
 def _one_direction(
