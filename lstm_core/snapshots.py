@@ -88,7 +88,7 @@ class Probe:
         return Snapshot(step, arrays, samples)
 
     def _sample(self, traces: dict[str, Trace], answer: Output, row: int) -> dict[str, Array]:
-        """One sample's arrays: its prediction (K,) or, of several steps, the likeliest answers and how sure they are."""
+        """One sample's arrays: its prediction (K,) or, of several steps, the likeliest answers and how sure it is."""
         prediction = answer.prediction[row].detach().float().cpu()
         if prediction.dim() == 1:
             arrays: dict[str, Array] = {"prediction": prediction.numpy()}
@@ -142,6 +142,9 @@ class Probe:
             "parameter_count": sum(p.numel() for p in self._model.parameters()),
             "bptt_length": self._config.training.bptt_length,
             "steps": self._config.training.steps,
+            "schedule": self._config.training.schedule,
+            "warmup": self._config.training.warmup,
+            "scale": task.in_unit(np.array([0.0, 1.0])).ravel().tolist(),  # 0 and 1 of a prediction, in its unit
             "samples": [asdict(sample) for sample in task.samples(self._batch)],
             "answers": task.answers,
             "forecast": forecast,
@@ -161,7 +164,7 @@ def _varied(batch: Batch, classes: bool) -> Array:
 
 
 def _last(traces: dict[str, Trace], state: str, lengths: Tensor | None) -> Tensor:
-    """h_n or c_n of all layers and directions, (layers · directions, B, ·), as the recurrent layers themselves give it."""
+    """h_n or c_n of all layers and directions, (layers · directions, B, ·), as the recurrent layers give it."""
     found = []
     for name, layer in traces.items():
         values = layer[state]
