@@ -120,9 +120,8 @@ class SequenceModel(nn.Module):
 
         A sequence that has ended takes no part in later pieces and keeps its last state.
         """
-        steps, batch = x.shape[:2]
         outputs = []
-        for start in range(0, steps, bptt_length):
+        for start in range(0, len(x), bptt_length):
             piece = x[start : start + bptt_length]
             before = None if state is None else detached(state)
             if lengths is None or bool((lengths >= start + len(piece)).all()):

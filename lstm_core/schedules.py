@@ -10,7 +10,7 @@ from lstm_core.config import TrainingConfig
 
 SCHEDULES: Mapping[str, Callable[[TrainingConfig, int], float]] = MappingProxyType(
     {
-        "constant": lambda settings, step: 1.0,
+        "constant": lambda _settings, _step: 1.0,
         "step": lambda settings, step: 0.5 ** (step // settings.halve_every),
         "cosine": lambda settings, step: 0.5 * (1 + math.cos(math.pi * min(step / settings.steps, 1))),
     }

@@ -132,7 +132,7 @@ class TrainState:
         return {f"{name}/train": value for name, value in measured.items()}
 
     def validate(self, patience: int | None) -> dict[str, float]:
-        """Measure the validation part and keep the best weights; `over` becomes true when the patience is at its end."""
+        """Measure the validation part and keep the best weights; `over` becomes true when the patience ends."""
         measured = self._measure(self.data.validation, "val")
         if self.best is None or measured["loss/val"] < self.best.loss or math.isnan(self.best.loss):
             weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
@@ -168,6 +168,29 @@ class TrainState:
         measured = self.task.evaluate(prediction.cpu().numpy(), part, attention)
         loss = self.loss(prediction, torch.from_numpy(part.targets).to(self.device)).item()
         return {f"loss/{name}": loss, **{f"{k}/{name}": v for k, v in measured.items()}}
+
+    def take_over(self, other: TrainState) -> None:
+        """Go on from where another run stands, with these settings: its weights, its step and, where the optimizer is
+        of the same kind, its moments; with the same task also the place in the text.
+
+        Raises ValueError that names every parameter which is missing or of another shape.
+        """
+        mine = {name: tuple(tensor.shape) for name, tensor in self.model.state_dict().items()}
+        theirs = {name: tuple(tensor.shape) for name, tensor in other.model.state_dict().items()}
+        unlike = [
+            f"{name} is {theirs.get(name, 'missing')} there and {mine.get(name, 'not needed')} here"
+            for name in dict.fromkeys([*mine, *theirs])
+            if mine.get(name) != theirs.get(name)
+        ]
+        if unlike:
+            raise ValueError(f"A run can only go on with weights of the same shapes: {'; '.join(unlike)}.")
+        self.model.load_state_dict(other.model.state_dict())
+        if self.config.training.optimizer == other.config.training.optimizer:
+            groups = self.optimizer.state_dict()["param_groups"]
+            self.optimizer.load_state_dict({**other.optimizer.state_dict(), "param_groups": groups})
+        if self.task == other.task:
+            self.carried = other.carried
+        self.step = other.step
 
     def dump(self) -> bytes:
         """The checkpoint: from it training goes on bit for bit."""

@@ -114,6 +114,8 @@ class _Work:
         ended = False
         while not ended:
             overrides = self.grant(wishes, overrides)
+            if self.state.reopen(overrides):
+                self.store.rewind(self.lease, self.state.step)
             ended, wishes = self.follow(wishes, overrides, seconds, longest)
         self.checkpoint()
         if self.state.over:

@@ -18,7 +18,10 @@ from lstm_core.tasks import TASKS
 
 
 def values(field: FieldInfo) -> st.SearchStrategy[Any]:
-    """Any value that the field's own type and bounds allow."""
+    """Any value that the field's own type and bounds allow; no file, where it refers to one."""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and extra.get("file"):
+        return st.just(field.default)
     return _of(field.annotation, field.metadata)
 
 
@@ -44,6 +47,8 @@ def _of(annotation: Any, metadata: list[Any]) -> st.SearchStrategy[Any]:
         if annotation is int:
             return st.integers(low + ("gt" in bounds), high - ("lt" in bounds))
         return st.floats(low, high, exclude_min="gt" in bounds, exclude_max="lt" in bounds)
+    if annotation is str:
+        return st.text(max_size=12)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return groups(annotation)
     raise TypeError(f"no strategy for {annotation}")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from lstm_core.attention import ATTENTIONS, AdditiveAttention, pool
+from lstm_core.attention import ATTENTIONS, AdditiveAttention, GeneralAttention, attend
 from lstm_core.config import ModelConfig
 from lstm_core.gradients import Gradients
 from lstm_core.model import SequenceModel, build
@@ -37,6 +37,18 @@ def lstm_by_hand(rnn: nn.LSTM, x: Tensor) -> Tensor:
     return x
 
 
+def score(module: nn.Module | None, kind: str, query: Tensor, key: Tensor) -> Tensor:
+    """One number for one query and one key, (D,) each, as the papers write it."""
+    if kind == "general":
+        assert isinstance(module, GeneralAttention)
+        return query @ (module.key.weight @ key)
+    if kind == "additive":
+        assert isinstance(module, AdditiveAttention)
+        inside = module.query.weight @ query + module.query.bias + module.key.weight @ key
+        return module.score.weight[0] @ torch.tanh(inside)
+    return query @ key / (math.sqrt(len(key)) if kind == "scaled" else 1)
+
+
 @pytest.mark.parametrize("attention", ["none", *ATTENTIONS])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("batch_first", [False, True])
@@ -55,18 +67,7 @@ def test_the_prediction_equals_one_written_by_hand(attention: str, bidirectional
     if attention != "none":
         contexts = []
         for b in range(4):
-            if attention == "dot":
-                scores = torch.stack([query[b] @ key for key in outputs[:, b]])
-            else:
-                additive = model.attention
-                assert isinstance(additive, AdditiveAttention)
-                scores = torch.stack(
-                    [
-                        additive.score.weight[0]
-                        @ torch.tanh(additive.query.weight @ query[b] + additive.query.bias + additive.key.weight @ key)
-                        for key in outputs[:, b]
-                    ]
-                )
+            scores = torch.stack([score(model.attention, attention, query[b], key) for key in outputs[:, b]])
             weights = scores.exp() / scores.exp().sum()
             contexts.append((weights[:, None] * outputs[:, b]).sum(0))
         features = torch.cat([torch.stack(contexts), query], -1)
@@ -97,15 +98,15 @@ def test_a_padded_batch_equals_its_sequences_one_by_one(
         alone = model(x[b : b + 1, :length])
         torch.testing.assert_close(together.prediction[b : b + 1], alone.prediction, rtol=1e-9, atol=1e-12)
         if together.attention is not None:
-            assert (together.attention[length:, b] == 0).all()
-            assert together.attention[:, b].sum().item() == pytest.approx(1)
+            assert (together.attention[b, length:] == 0).all()
+            assert together.attention[b].sum().item() == pytest.approx(1)
 
 
 def test_weights_of_attention_sum_to_one_and_large_scores_do_no_harm() -> None:
-    scores = torch.tensor([[1e4, -1e4], [0.0, 0.0], [1e4, 3.0]])
-    _, weights = pool(scores, torch.randn(3, 2, 5))
+    scores = torch.tensor([[[1e4, 0.0, 1e4]], [[-1e4, 0.0, 3.0]]])  # (B, S, T) = (2, 1, 3)
+    _, weights = attend(scores, torch.randn(3, 2, 5))
     assert torch.isfinite(weights).all()
-    torch.testing.assert_close(weights.sum(0), torch.ones(2))
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 1))
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)

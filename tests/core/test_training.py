@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import math
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -178,6 +179,88 @@ def test_a_checkpoint_of_another_model_is_refused() -> None:
         TrainState.load(small(**{"model.hidden_size": 7}), TrainState(small()).dump())
 
 
+def test_a_schedule_is_a_pure_function_of_the_step() -> None:
+    step = small(**{"training.schedule": "step", "training.halve_every": 8})
+    rates = [s.scalars["learning_rate"] for s in curve(step)]
+    assert rates == [0.003] * 8 + [0.0015] * 8 + [0.00075] * 8 + [0.000375]
+    cosine = small(**{"training.schedule": "cosine", "training.warmup": 4})
+    rates = [s.scalars["learning_rate"] for s in curve(cosine)]
+    parameter = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=0.003)
+    by_torch = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 24)
+    expected = []
+    for k in range(25):
+        expected.append(optimizer.param_groups[0]["lr"] * min(1, (k + 1) / 4))
+        optimizer.step()
+        by_torch.step()
+    assert rates == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+def test_the_best_weights_are_tested_once_at_the_end() -> None:
+    config = small(**{"training.optimizer": "sgd", "training.learning_rate": 3.0, "training.validate_every": 3})
+    state = TrainState(config)
+    steps = curve(config, state)
+    validations = {s.step: s.scalars["loss/val"] for s in steps if "loss/val" in s.scalars}
+    best = min(validations, key=lambda step: validations[step])
+    assert best != 24, "or this test would not tell the best weights from the last"
+    assert [s.step for s in steps if "loss/test" in s.scalars] == [24]
+    assert steps[-1].scalars["best/step"] == best
+
+    again = TrainState(config)
+    curve(config, again, until=best - 1)
+    inputs, targets = torch.from_numpy(again.data.test.inputs), torch.from_numpy(again.data.test.targets)
+    with torch.no_grad():
+        loss = nn.functional.cross_entropy(again.model(inputs).prediction, targets).item()
+    assert steps[-1].scalars["loss/test"] == pytest.approx(loss, rel=1e-5)
+    assert state.best is not None
+    for name, tensor in again.model.state_dict().items():
+        assert torch.equal(tensor, state.best.weights[name])
+
+
+def test_patience_ends_a_run_and_an_earlier_checkpoint_ends_at_the_same_step() -> None:
+    config = small(
+        **{"training.optimizer": "sgd", "training.learning_rate": 3.0, "training.validate_every": 2}
+        | {"training.patience": 2, "training.steps": 200}
+    )
+    whole = curve(config)
+    validations = [(s.step, s.scalars["loss/val"]) for s in whole if "loss/val" in s.scalars]
+    best = min(range(len(validations)), key=lambda k: validations[k][1])
+    assert best == len(validations) - 3
+    assert whole[-1].step < 200
+    assert "loss/test" in whole[-1].scalars
+    state = TrainState(config)
+    pieces = curve(config, state, until=whole[-1].step - 3)
+    assert_same(whole, pieces + curve(config, TrainState.load(config, state.dump())))
+
+
+@pytest.mark.parametrize("values", [{}, {"model.num_layers": 2, "model.dropout": 0.4}])
+def test_more_steps_are_the_run_that_was_longer_from_the_beginning(values: dict[str, Any]) -> None:
+    short, long = small(**values), small(**values, **{"training.steps": 40})
+    state = TrainState(short)
+    first = curve(short, state)
+    state = TrainState.load(short, state.dump())
+    more = curve(short, state, overrides=[Override(24, "steps", 40)])
+    assert [step.step for step in more] == list(range(24, 41))
+    for one, other in zip(first[:-1] + more, curve(long), strict=True):
+        ends = {name for name in one.scalars if name.startswith(("loss/val", "accuracy/val"))}  # also at the old end
+        assert all(same(one.scalars[name], other.scalars[name]) for name in set(one.scalars) - ends), one.step
+
+
+def test_a_run_that_lost_its_patience_can_be_given_more_steps() -> None:
+    config = small(**{"training.patience": 1, "training.validate_every": 1, "training.learning_rate": 1.0})
+    state = TrainState(config)
+    last = curve(config, state)[-1].step
+    assert last < 24
+    more = curve(config, state, overrides=[Override(last, "steps", 24)])
+    assert more[0].step == last
+    assert more[-1].step > last
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    with patch("torch.cuda.is_available", return_value=False), pytest.raises(ValueError, match="no CUDA device"):
+        TrainState(small(**{"training.device": "cuda"}))
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_the_description_fits_what_the_snapshots_hold(name: str) -> None:
     config = RunConfig.model_validate(
@@ -227,6 +310,7 @@ def test_gradients_are_seen_where_32_bits_have_long_lost_them() -> None:
 def test_any_settings_train_or_are_stopped_in_words(config: RunConfig) -> None:
     config = config.replace(
         **{"training.steps": 2, "training.batch_size": min(config.training.batch_size, 8)}
+        | {"training.patience": None, "training.device": "cpu"}
         | {"model.hidden_size": min(config.model.hidden_size, 24), "model.embedding_size": 8}
         | {"model.proj_size": min(config.model.proj_size, 5) if config.model.hidden_size > 5 else 0}
     )
