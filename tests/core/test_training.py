@@ -16,6 +16,7 @@ from lstm_core.config import Override, RunConfig
 from lstm_core.state import OPTIMIZERS
 from lstm_core.tasks import TASKS
 from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
+from tests.core.own_files import ready
 from tests.core.strategies import configs, same
 
 SMALL: dict[str, Any] = {
@@ -264,7 +265,7 @@ def test_a_device_that_is_not_there_is_named() -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_the_description_fits_what_the_snapshots_hold(name: str) -> None:
     config = RunConfig.model_validate(
-        {"task": {"name": name}, "training": {"steps": 2}}
+        {"task": ready(name), "training": {"steps": 2}}
         | {"model": {"hidden_size": 6, "num_layers": 2, "bidirectional": True, "attention": "additive"}}
     )
     state = TrainState(config)
