@@ -263,7 +263,8 @@ def test_a_bias_the_network_cannot_have_is_refused() -> None:
 
 
 def test_a_refusal_leaves_the_network_as_it_was() -> None:
-    for rnn, config in ((nn.LSTM(2, 3), r.InitConfig(preset="chrono")), (nn.RNN(2, 3), r.InitConfig(preset="keras"))):
+    forget = r.InitConfig(bias=r.BiasForget())
+    for rnn, config in ((nn.LSTM(2, 3), r.InitConfig(preset="chrono")), (nn.RNN(2, 3), forget)):
         before = [p.detach().clone() for p in rnn.parameters()]
         with pytest.raises(ValueError, match=r"T_max|nn\.RNN"):
             initialize(rnn, config)
