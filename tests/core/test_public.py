@@ -14,13 +14,14 @@ import lstm_core
 ROOT = Path(lstm_core.__file__).parent.parent
 # who may import whom: a module may import from its own rank or a lower one
 RANKS = [
-    ["lstm_core.settings"],
+    ["lstm_core.settings", "lstm_core.cells"],
     ["lstm_core.files"],
     ["lstm_core.texts"],
     ["lstm_core.tables"],
     ["lstm_core.recipes", "lstm_core.tasks"],
     ["lstm_core.config"],
-    ["lstm_core.initializers", "lstm_core.attention"],
+    ["lstm_core.initializers", "lstm_core.attention", "lstm_core.recurrent"],
+    ["lstm_core.mechanics"],
     ["lstm_core.probes", "lstm_core.naming", "lstm_core.model", "lstm_core.gradients"],
     ["lstm_core.snapshots"],
     ["lstm_core.state"],
