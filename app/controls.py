@@ -65,6 +65,8 @@ def widget(control: Control) -> None:
         choices = control.extra.get("choices", {})
         texts = {name: choices.get(name) or words(str(name)) for name in get_args(kinds[0])}
         _select(control, ({NOT_SET: "None"} if control.optional else {}) | texts, control.value)
+    elif str in kinds:
+        _text(control)
     else:
         _number(control)
     if control.forbidden:
@@ -86,6 +88,18 @@ def _select(
             NOT_SET if value is None else value,
             read=lambda name: None if name == NOT_SET else read(name),
         ),
+    )
+
+
+def _text(control: Control) -> None:
+    """A line to type; empty where the setting may be."""
+    unset = None if control.optional else NOT_SET
+    st.text_input(
+        control.label,
+        placeholder="empty" if control.optional else None,
+        help=control.help,
+        disabled=control.forbidden,
+        **session.bind(control.path, control.value or NOT_SET, read=lambda text: text.strip() or unset),
     )
 
 

@@ -16,7 +16,7 @@ from lstm_core.settings import Settings, setting
 from lstm_core.tasks import TASKS
 from tests.core.strategies import configs
 
-KINDS = ("selectbox", "toggle", "slider", "select_slider", "number_input")
+KINDS = ("selectbox", "toggle", "slider", "select_slider", "number_input", "text_input")
 
 
 def page() -> None:
@@ -182,3 +182,13 @@ def test_forbidden_means_only_the_neutral_value_is_left() -> None:
     assert not at(RunConfig().replace(**{"training.optimizer": "sgd"}), "training.momentum").forbidden
     assert at(RunConfig().replace(**{"model.bidirectional": True}), "training.bptt_length").forbidden
     assert at(RunConfig().replace(**{"model.hidden_size": 1}), "model.proj_size").forbidden
+
+
+def test_a_line_of_text_is_a_setting_and_an_empty_one_is_none() -> None:
+    test = opened(RunConfig.model_validate({"task": {"name": "csv", "column": "open"}}))
+    (line,) = drawn(test)["task.column"]
+    assert line.value == "open"
+    line.set_value(" close ").run()
+    assert now(test).task.model_dump()["column"] == "close"
+    drawn(test)["task.column"][0].set_value(" ").run()
+    assert now(test).task.model_dump()["column"] is None

@@ -48,7 +48,8 @@ def _of(annotation: Any, metadata: list[Any]) -> st.SearchStrategy[Any]:
             return st.integers(low + ("gt" in bounds), high - ("lt" in bounds))
         return st.floats(low, high, exclude_min="gt" in bounds, exclude_max="lt" in bounds)
     if annotation is str:
-        return st.text(max_size=12)
+        shortest = next((mark.min_length for mark in metadata if isinstance(mark, at.MinLen)), 0)
+        return st.text(min_size=shortest, max_size=12)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return groups(annotation)
     raise TypeError(f"no strategy for {annotation}")
