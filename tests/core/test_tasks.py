@@ -12,11 +12,12 @@ from lstm_core.tasks.digits import Digits
 from lstm_core.tasks.recall import Recall
 from lstm_core.tasks.series import lag
 from lstm_core.tasks.stocks import Stocks
+from tests.core.own_files import ready
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_keeps_its_word(name: str) -> None:
-    task = TASKS[name]()
+    task = ready(name)
     data, spec = task.data(1), task.spec
     batch = data.train.batch(0, 8, 1)
     shape = (8, task.time_steps) if spec.vocabulary else (8, task.time_steps, spec.features)
@@ -38,7 +39,7 @@ def test_every_task_keeps_its_word(name: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_batches_are_a_pure_function_of_number_and_seed(name: str) -> None:
-    task = TASKS[name]()
+    task = ready(name)
     first, again, other = (task.data(seed).train.batch(5, 16, seed) for seed in (3, 3, 4))
     assert np.array_equal(first.inputs, again.inputs)
     assert np.array_equal(first.targets, again.targets)
