@@ -1,7 +1,9 @@
 """Every colour and line style of the project: one colour per gate, two maps, tokens for light and dark.
 
-The gates' colours are those of Okabe and Ito (2008), which stay apart for colour-blind eyes; a letter always
-stands beside them. Figures are drawn with the light tokens; `recolour` exchanges those for the dark ones.
+The LSTM's colours are those of Okabe and Ito (2008), which stay apart for colour-blind eyes; the GRU's r, z and n are
+chosen to stay apart from them and from each other under the same eyes (tested). z keeps the old state as f does, so it
+is a darker and browner red than f, yet never the same: where z = 1 torch's GRU keeps all of the old state. A letter
+always stands beside a colour. Figures are drawn with the light tokens; `recolour` exchanges those for the dark ones.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ Mode = Literal["light", "dark"]
 
 GATES: Mapping[str, str] = MappingProxyType(
     {"i": "#0072B2", "f": "#D55E00", "g": "#CC79A7", "o": "#009E73", "c": "#E69F00", "h": "#56B4E9"}
+    | {"r": "#6A51C8", "z": "#A8432B", "n": "#8FA31E"}
 )
 GATE_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -24,6 +27,9 @@ GATE_NAMES: Mapping[str, str] = MappingProxyType(
         "o": "output gate",
         "c": "cell state",
         "h": "hidden state",
+        "r": "reset gate",
+        "z": "update gate",
+        "n": "candidate",
     }
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from app.figures import curves, through_time
+from app.figures import curves, through_time, words
 from app.figures.filling import fill
 from app.figures.panel import About, Panel
 
@@ -17,19 +17,35 @@ def _forecasts(about: About) -> bool:
 
 
 def _attends(about: About) -> bool:
-    return bool(about.get("attention", "none") != "none")
+    return bool(about["attention"] != "none" and about["answering"] == "sequence")
+
+
+def _aligns(about: About) -> bool:
+    return bool(about["attention"] != "none" and about["answering"] != "sequence")
+
+
+def _generates(about: About) -> bool:
+    return bool(about.get("generation"))
+
+
+def _schedules(about: About) -> bool:
+    return about.get("schedule", "constant") != "constant" or bool(about.get("warmup"))
 
 
 # In the order of the board, top to bottom in each column. A new panel is one line.
 PANELS: tuple[Panel, ...] = (
     Panel("loss", "Loss", "steps", "lines", curves.loss, options=("log",)),
+    Panel("text", "Written by the network", "steps", "words", words.text, fits=_generates),
     Panel("gradient_norms", "Gradient norms", "steps", "lines", curves.gradient_norms, options=("log",)),
     Panel("metric", "Metric", "steps", "lines", curves.metric),
+    Panel("learning_rate", "Learning rate", "steps", "lines", curves.learning_rate, fits=_schedules, height=0.6),
     Panel("lag", "Lag", "steps", "lines", curves.lag, fits=_forecasts),
     Panel("gradient_time", "Gradient through time", "time", "lines", through_time.gradient_time, height=0.78),
     Panel("forecast", "Forecast", "time", "lines", through_time.forecast, fits=_forecasts),
     Panel("gates", "Gates", "time", "maps", through_time.gates),
     Panel("attention", "Attention", "time", "maps", through_time.attention, fits=_attends, height=0.55),
+    Panel("attention", "Attention", "time", "alignment", through_time.alignment, fits=_aligns, height=1.2),
+    Panel("answers", "Answers", "time", "words", words.answers),
 )
 
 
@@ -46,7 +62,7 @@ def _specification(panel: Panel, about: About) -> dict[str, Any]:
 
 def outline() -> list[dict[str, Any]]:
     """The panels that every run has, without figures: what the board shows before a run has begun."""
-    usual = {"attention": "none", "forecast": None}
+    usual = {"attention": "none", "answering": "sequence"}
     return [_outline(panel) for panel in PANELS if panel.fits(usual)]
 
 

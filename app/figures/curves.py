@@ -8,6 +8,14 @@ from app import theme
 from app.figures.panel import About, curve, figure, layer_name, level, with_unit
 
 SMOOTH = 150  # windows along the line; the raw line stays visible beneath
+METRIC_NAMES = {
+    "mae": "mean absolute error",
+    "mse": "mean squared error",
+    "bits": "bits per character",
+    "exact": "exact answers",
+}
+SHARES = ("accuracy", "exact")  # between 0 and 1, and the more the better
+SECONDS = {"exact": {"accuracy": "single signs"}, "accuracy": {"exact": "whole answers"}}  # of another sequence
 DOTS = {"mode": "lines+markers", "marker": {"size": 5, "color": theme.QUIET}}  # measured here and not between
 
 
@@ -26,9 +34,9 @@ def loss(about: About) -> go.Figure:
 
 def metric(about: About) -> go.Figure:
     """Notice when the metric leaves its chance level: that is the moment the network has understood the task."""
-    name = about["metric"]
-    title = _metric_name(name).capitalize()
-    drawing = figure("training step", with_unit(_metric_name(name), about["metric_unit"]), meta={"title": title})
+    name = str(about["metric"])
+    words = METRIC_NAMES.get(name, name)
+    drawing = figure("training step", with_unit(words, about["metric_unit"]), meta={"title": words.capitalize()})
     drawing.add_trace(curve("train", f"{name}/train", theme.line(width=1), opacity=0.45, meta={"group": "train"}))
     drawing.add_trace(
         curve("train, smoothed", f"{name}/train", theme.line(width=2.25), meta={"smooth": SMOOTH, "group": "train"})
@@ -36,10 +44,20 @@ def metric(about: About) -> go.Figure:
     drawing.add_trace(
         curve("validation", f"{name}/val", theme.line(theme.QUIET, width=2, dash=theme.VALIDATION), **DOTS)
     )
+    for other, line_name in SECONDS.get(name, {}).items() if about["answering"] == "decoded" else ():
+        line = theme.line(theme.FAINT, width=2, dash=theme.VALIDATION)
+        drawing.add_trace(curve(f"{line_name}, validation", f"{other}/val", line, meta={"group": line_name}, **DOTS))
     if name in about["chance"]:
         drawing.add_trace(level(_chance(about), about["chance"][name]))
-    if name == "accuracy":
+    if name in SHARES:
         return drawing.update_yaxes(range=[0, 1.02], autorange=False)
+    return drawing.update_yaxes(rangemode="tozero")
+
+
+def learning_rate(_about: About) -> go.Figure:
+    """Notice where the learning rate falls and what the loss does there: smaller steps settle, larger ones search."""
+    drawing = figure("training step", "learning rate")
+    drawing.add_trace(curve("learning rate", "learning_rate", {**theme.line(width=2), "shape": "hv"}))
     return drawing.update_yaxes(rangemode="tozero")
 
 
@@ -91,6 +109,8 @@ def gradient_norms(about: About) -> go.Figure:
                     f"{words}, {gate}, {layer_name(layer)}", f"{layer}.{parameter}.{gate}", words, gate, 1, dash
                 )
                 drawing.add_trace(trace.update(visible="legendonly"))
+    if about["answering"] == "decoded":
+        drawing.add_trace(_norm("decoder", "decoder", "decoder", "", 1.5, "dash"))
     return drawing
 
 
@@ -101,7 +121,3 @@ def _norm(name: str, key: str, group: str, gate: str, width: float, dash: str) -
 
 def _chance(about: About) -> str:
     return "repeat the last value" if about.get("forecast") else "chance"
-
-
-def _metric_name(name: str) -> str:
-    return {"mae": "mean absolute error"}.get(name, name)

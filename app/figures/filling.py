@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def fill(figure: go.Figure, arrays: Mapping[str, Array]) -> go.Figure:
-    """The figure itself, its traces filled with what they name and what is there.
+def fill(figure: go.Figure, arrays: Mapping[str, Array], sample: int = 0) -> go.Figure:
+    """The figure itself, its traces filled with what they name and what is there; `sample` is the one in `arrays`.
 
     `arrays` holds the columns of the scalars (`step` (n,) and others (n,), NaN where not measured) or the arrays of
     a snapshot and a sample, or all of them: their names never meet. What is missing leaves its trace empty.
@@ -27,7 +27,9 @@ def fill(figure: go.Figure, arrays: Mapping[str, Array]) -> go.Figure:
             trace.z = values_of(meta, arrays)
             if "range" in meta and meta["range"] in arrays:
                 trace.zmax = float(np.ravel(arrays[meta["range"]])[0])
-                trace.zmin = -trace.zmax
+                trace.zmin = meta["low"] * trace.zmax
+        elif "words" in meta and meta["words"] in arrays:
+            _say(trace, meta, arrays, sample)
         elif meta.get("x") == "step" and meta["y"] in arrays and steps is not None:
             values = arrays[meta["y"]]
             there = np.isfinite(values)
@@ -48,8 +50,37 @@ def values_of(meta: Mapping[str, Any], arrays: Mapping[str, Array]) -> Array:
     low, high = float(meta["low"]), float(meta["high"])
     if "range" in meta and meta["range"] in arrays:
         high = float(np.ravel(arrays[meta["range"]])[0])
-        low = -high
+        low *= high
     return low + stored.astype(np.float32) / 255 * (high - low)
+
+
+def _say(trace: Any, meta: Mapping[str, Any], arrays: Mapping[str, Array], sample: int) -> None:
+    """Fill bars or a table with answers in a person's words."""
+    said = arrays[meta["words"]]
+    if meta.get("softmax"):
+        trace.x = softmax(said)
+    elif "signs" in meta:
+        trace.cells.values = [[meta["prompt"] + "".join(meta["signs"][k] for k in row)] for row in said]
+    elif "scale" in meta:
+        zero, one = meta["scale"]
+        answer = zero + float(said[0]) * (one - zero)
+        trace.cells.values = [[meta["samples"][sample]["target"]], [f"{answer:.3f} {meta['unit']}".strip()]]
+    else:
+        asked = [(k, right) for k, right in enumerate(meta["samples"][sample]["targets"]) if right]
+        marks = meta["samples"][sample]["marks"]
+        trace.cells.values = [
+            [k for k, _ in asked],
+            [marks[k] if k < len(marks) else "" for k, _ in asked],
+            [right for _, right in asked],
+            [meta["names"][said[k]] for k, _ in asked],
+            [f"{arrays[meta['confidence']][k]:.2f}" for k, _ in asked],
+        ]
+
+
+def softmax(scores: Array) -> Array:
+    """Probabilities (K,) that a network's scores (K,) stand for."""
+    powers = np.exp(scores - scores.max())
+    return np.asarray(powers / powers.sum())
 
 
 def smooth(values: Array, windows: int) -> Array:

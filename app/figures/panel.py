@@ -2,8 +2,8 @@
 
 A figure is a pure function of `about`, the JSON document that describes a run. Each trace's `meta` names the
 telemetry that fills it: `{"x": "step", "y": "loss/train"}` a curve over the steps of training, `{"y": name}` one
-value per place on the x axis, `{"z": name}` a map units × time steps. `app/board/` fills figures in the browser,
-`app.figures.filling` in Python.
+value per place on the x axis, `{"z": name}` a map units × time steps, `{"words": name}` an answer to be read.
+`app/board/` fills figures in the browser, `app.figures.filling` in Python.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ class Panel:
     """One picture of the board: where it stands, whether it fits a run, and the function that draws it.
 
     Panels over the `steps` of training stand on the left, panels over the `time` steps of a sequence on the right,
-    where they share one time axis. `height` is in units of the board's row.
+    where they share one time axis. `height` is in units of the board's row. `kind` is what draws it in the browser:
+    lines, maps of bytes over time, an alignment of steps that ask with inputs, or words.
     """
 
     id: str
     title: str
     column: Literal["steps", "time"]
-    kind: Literal["lines", "maps"]
+    kind: Literal["lines", "maps", "alignment", "words"]
     draw: Callable[[About], go.Figure]
     fits: Callable[[About], bool] = lambda _: True
     height: float = 1.0

@@ -11,18 +11,19 @@ from app import theme
 from app.figures.panel import About, figure, layer_name, with_unit
 
 FLOAT32_END = 1.1754944e-38  # the smallest normal number: below it float32 loses digits, then everything
-QUANTITIES = ("i", "f", "g", "o", "c", "h")
+MOST_CUTS = 24  # lines; more would hide the curve
 
 
 def gradient_time(about: About) -> go.Figure:
     """Notice how many powers of ten lie between the last and the first step: that is what training cannot see."""
-    drawing = figure("time step t", "‖∂L/∂hₜ‖, ‖∂L/∂cₜ‖", meta={"axis": "time"})
+    norms = ", ".join(f"‖∂L/∂{state}ₜ‖" for state in about["states"])
+    drawing = figure("time step t", norms, meta={"axis": "time"})
     steps = about["T"]
     drawing.update_xaxes(range=[-0.5, steps - 0.5], autorange=False, fixedrange=True)
     drawing.update_yaxes(type="log", exponentformat="power")
     for number, layer in enumerate(about["layers"]):
         dash = theme.LAYER_DASHES[number % len(theme.LAYER_DASHES)]
-        for state in ("h", "c"):
+        for state in about["states"]:
             drawing.add_trace(
                 go.Scatter(
                     name=f"{state}, {layer_name(layer)}",
@@ -43,60 +44,97 @@ def gradient_time(about: About) -> go.Figure:
             meta={"fixed": True},
         )
     )
-    length = about.get("bptt_length")
-    if length and length < steps:  # the sequence is cut from its beginning on, and the last piece may be shorter
-        horizon = (steps - 1) // length * length - 0.5
-        drawing.add_vline(horizon, line=theme.line(theme.QUIET, width=1, dash="dash"))
-        drawing.add_annotation(
-            x=horizon, y=1, yref="paper", yanchor="top", xanchor="left", text="BPTT starts here", showarrow=False
-        )
+    cuts = horizons(about)
+    for cut in cuts[-MOST_CUTS:] if len(cuts) <= MOST_CUTS else cuts[-1:]:
+        drawing.add_vline(cut, line=theme.line(theme.QUIET, width=1, dash="dash"))
+    if cuts:
+        every = f"BPTT is cut every {about['bptt_length']} steps" if len(cuts) > 1 else "BPTT starts here"
+        late = cuts[-1] > steps / 2
+        anchor = {"xanchor": "right" if late and len(cuts) > 1 else "left", "yanchor": "top"}
+        drawing.add_annotation(x=cuts[-1], y=1, yref="paper", text=every, showarrow=False, **anchor)
     return drawing
 
 
-def gates(about: About) -> go.Figure:
-    """Notice whether f stays near 1 from the step that matters to the end: only then is it remembered.
+def horizons(about: About) -> list[float]:
+    """Where the recurrence lets no gradient through, as places on the time axis, between two steps.
 
-    One map units × time steps for each quantity (rows) of each layer and direction (columns).
+    A sequence is cut from its beginning on, and its last piece may be shorter. Where only the end is answered, no
+    gradient enters before the last cut; of sequences of several lengths the earliest last cut counts. Where every step
+    is answered or looked at, each piece has its gradient, and every cut is one. A text that is read in windows is cut
+    where the window begins, besides.
     """
-    layers = about["layers"]
+    length, steps = about.get("bptt_length"), about["T"]
+    begins = [-0.5] if about.get("generation") else []
+    if not length or length >= steps:
+        return begins
+    if about["answering"] == "steps" or about["attention"] != "none":
+        return begins + [cut - 0.5 for cut in range(length, steps, length)]
+    ends = [read_steps(sample["marks"]) for sample in about["samples"]]
+    last = min(((end - 1) // length * length for end in ends if end), default=0)
+    return begins + ([last - 0.5] if last else [])
+
+
+def read_steps(marks: list[str]) -> int:
+    """How many steps a sequence has: behind its end its marks are empty."""
+    return max((place + 1 for place, mark in enumerate(marks) if mark), default=0)
+
+
+def gates(about: About) -> go.Figure:
+    """Notice whether the gate that keeps the state (f, or z) stays near 1 from the step that matters to the end.
+
+    One map units × time steps for each quantity of the cell (rows) of each layer and direction (columns).
+    """
+    layers, quantities = about["layers"], about["quantities"]
     drawing = make_subplots(
-        rows=len(QUANTITIES),
+        rows=len(quantities),
         cols=len(layers),
         shared_xaxes=True,
         vertical_spacing=0.02,
         column_titles=[layer_name(layer) for layer in layers],
-        row_titles=[f"{name}: {theme.GATE_NAMES[name]}" for name in QUANTITIES],
+        row_titles=[f"{name}: {theme.GATE_NAMES[name]}" for name in quantities],
     )
     for column, layer in enumerate(layers, start=1):
-        for row, name in enumerate(QUANTITIES, start=1):
-            drawing.add_trace(_map(f"gate/{layer}.{name}", name, layer), row=row, col=column)
+        for row, name in enumerate(quantities, start=1):
+            drawing.add_trace(_map(about, layer, name), row=row, col=column)
             drawing.update_yaxes(title={"text": "unit"}, row=row, col=column)
-        drawing.update_xaxes(title={"text": "time step t"}, row=len(QUANTITIES), col=column)
-    return drawing.update_layout(template=theme.template(), height=160 * len(QUANTITIES), margin={"t": 32})
+        drawing.update_xaxes(title={"text": "time step t"}, row=len(quantities), col=column)
+    return drawing.update_layout(template=theme.template(), height=160 * len(quantities), margin={"t": 32})
 
 
-def _map(key: str, name: str, layer: str) -> go.Heatmap:
-    meta: dict[str, Any] = {"z": key, "layer": layer, "name": name, "title": theme.GATE_NAMES[name]}
-    if name in ("i", "f", "o"):
-        scale = {"colorscale": theme.colorscale("sequential"), "zmin": 0, "zmax": 1}
-        meta |= {"palette": "sequential", "low": 0, "high": 1}
-    else:
-        scale = {"colorscale": theme.colorscale("diverging"), "zmin": -1, "zmax": 1}
-        meta |= {"palette": "diverging", "low": -1, "high": 1}
-        if name in ("c", "h"):
-            meta["range"] = f"range/{layer}.{name}"
+def _map(about: About, layer: str, name: str) -> go.Heatmap:
+    meta: dict[str, Any] = {"z": f"gate/{layer}.{name}", "layer": layer, "name": name, "title": theme.GATE_NAMES[name]}
+    low, palette = (0, "sequential") if name in about["sigmoids"] else (-1, "diverging")
+    meta |= {"palette": palette, "low": low, "high": 1}
+    if name in about["unbounded"]:
+        meta["range"] = f"range/{layer}.{name}"
+    scale = {"colorscale": theme.colorscale("sequential" if low == 0 else "diverging"), "zmin": low, "zmax": 1}
     return go.Heatmap(name=f"{name}, {layer_name(layer)}", meta=meta, showscale=False, **scale)
 
 
 def attention(about: About) -> go.Figure:
     """Notice which inputs the answer looks at: a good attention finds the ones that decide."""
     drawing = figure("time step t", "", meta={"axis": "time"})
-    meta = {"z": "attention", "name": "a", "title": "attention weight", "palette": "sequential", "low": 0, "high": 1}
-    drawing.add_trace(
-        go.Heatmap(name="attention", meta=meta, colorscale=theme.colorscale("sequential"), zmin=0, zmax=1)
-    )
+    drawing.add_trace(_weights())
     drawing.update_xaxes(range=[-0.5, about["T"] - 0.5], autorange=False)
     return drawing.update_yaxes(visible=False)
+
+
+def alignment(about: About) -> go.Figure:
+    """Notice the bright path: which inputs each step looks at, and whether it moves on from step to step.
+
+    Rows are the steps that ask, from top to bottom: of the answer, or of the sequence itself.
+    """
+    drawing = figure("time step t", "step of the answer" if about["answering"] == "decoded" else "step that asks")
+    drawing.add_trace(_weights(range="range/attention"))
+    drawing.update_xaxes(range=[-0.5, about["T"] - 0.5], autorange=False)
+    return drawing.update_yaxes(autorange="reversed")
+
+
+def _weights(**more: str) -> go.Heatmap:
+    meta = {"z": "attention", "name": "a", "title": "attention weight", "palette": "sequential", "low": 0, "high": 1}
+    return go.Heatmap(
+        name="attention", meta={**meta, **more}, colorscale=theme.colorscale("sequential"), zmin=0, zmax=1
+    )
 
 
 def forecast(about: About) -> go.Figure:

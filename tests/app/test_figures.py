@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,16 @@ RUNS = {
         "model": {"hidden_size": 6, "num_layers": 2, "bidirectional": True, "attention": "additive"},
         "training": {"steps": 4, "validate_every": 2, "clip": "norm"},
     },
-    "digits": {"task": {"name": "digits"}, "model": {"hidden_size": 5}, "training": {"steps": 2}},
+    "digits": {
+        "task": {"name": "digits"},
+        "model": {"cell": "gru", "hidden_size": 5},
+        "training": {"steps": 2, "schedule": "cosine"},
+    },
+    "reversing": {
+        "task": {"name": "reversing", "length": 6, "letters": 4},
+        "model": {"cell": "rnn_tanh", "hidden_size": 5, "attention": "general"},
+        "training": {"steps": 2},
+    },
     "stocks": {"task": {"name": "stocks"}, "model": {"hidden_size": 5}, "training": {"steps": 2, "validate_every": 1}},
 }
 
@@ -49,6 +58,14 @@ def played(request: pytest.FixtureRequest) -> Played:
     return Played(RUNS[request.param])
 
 
+FILLED: dict[str, Callable[[Any], Any]] = {
+    "heatmap": lambda trace: trace.z,
+    "scatter": lambda trace: trace.y,
+    "bar": lambda trace: np.flatnonzero(trace.x),
+    "table": lambda trace: trace.cells.values[-1],
+}
+
+
 def drawings(about: dict[str, Any]) -> Iterator[tuple[str, go.Figure]]:
     for panel in figures.PANELS:
         if panel.fits(about):
@@ -59,7 +76,7 @@ def test_every_binding_names_something_that_the_run_measures(played: Played) -> 
     known = set(played.columns) | set(played.pictures)
     for panel, figure in drawings(played.about):
         for trace in figure.data:
-            for role in ("x", "y", "z", "range"):
+            for role in ("x", "y", "z", "range", "words", "confidence"):
                 name = trace.meta.get(role)
                 assert name is None or name in known, f"{panel}: {trace.name} is bound to {name}"
 
@@ -68,7 +85,7 @@ def test_filling_puts_the_measured_values_on_every_visible_trace(played: Played)
     for panel, figure in drawings(played.about):
         figures.fill(figure, {**played.columns, **played.pictures})
         for trace in figure.data:
-            filled = trace.z if trace.type == "heatmap" else trace.y
+            filled = FILLED[trace.type](trace)
             assert filled is not None, f"{panel}: {trace.name} is empty"
             assert len(filled) > 0, f"{panel}: {trace.name} is empty"
             if trace.meta.get("x") == "step" and "smooth" not in trace.meta:
@@ -97,13 +114,13 @@ def test_specs_are_json_with_the_panels_that_fit(played: Played) -> None:
     ids = [panel["id"] for panel in specs["panels"]]
     assert ("attention" in ids) == (played.about["attention"] != "none")
     assert ("forecast" in ids) == bool(played.about["forecast"])
-    assert {"loss", "gradient_norms", "metric", "gradient_time", "gates"} <= set(ids)
+    assert {"loss", "gradient_norms", "metric", "gradient_time", "gates", "answers"} <= set(ids)
     assert all(panel["help"].startswith("Notice") for panel in specs["panels"])
 
 
 def test_the_outline_has_the_panels_of_a_run_without_extras() -> None:
     assert [panel["id"] for panel in figures.outline()] == [
-        "loss", "gradient_norms", "metric", "gradient_time", "gates",
+        "loss", "gradient_norms", "metric", "gradient_time", "gates", "answers",
     ]  # fmt: skip
 
 
