@@ -7,6 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from lstm_core import files
 from lstm_core.config import RunConfig
 from lstm_core.runs.records import RunNotFound
 from lstm_core.runs.store import RunStore
@@ -30,6 +31,7 @@ def store() -> RunStore:
     with _lock:
         if _store is None:
             _store = RunStore()
+            files.look_in(_store.file)
         return _store
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lstm_core.config import Override
+from lstm_core.files import Kind
 
 Status = Literal["queued", "running", "paused", "finished", "stopped", "failed", "interrupted"]
 Desired = Literal["running", "paused", "stopped"]
@@ -55,12 +56,24 @@ class Run:
     lease_holder: str | None
     lease_until: float | None
     last_ran: float
-    parent: str | None
+    parent: str | None  # the run that this one goes on from, or was made after
+    fork_step: int | None  # the parent's step from which it goes on
 
     @property
     def remaining(self) -> float | None:
         """Seconds until the last step at the present speed; None where that cannot be told."""
         return max(self.steps - self.step, 0) / self.speed if self.speed > 0 else None
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """A file that somebody gave to the store: its name, what it is for, its size in bytes and when it came."""
+
+    id: str
+    name: str
+    kind: Kind
+    size: int
+    created: float
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,7 @@ class Wishes:
 
 __all__ = [
     "Desired",
+    "KeptFile",
     "Lease",
     "LeaseLost",
     "Override",

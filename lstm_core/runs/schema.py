@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchModuleError, Progra
 
 from lstm_core.runs.records import StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = sa.MetaData()
 
@@ -51,6 +51,7 @@ runs = sa.Table(
     sa.Column("speed", sa.Float, nullable=False, default=0.0),
     sa.Column("name", sa.String(200)),
     sa.Column("parent", sa.String(16)),
+    sa.Column("fork_step", sa.Integer),
     sa.Column("error", sa.JSON(none_as_null=True)),
     sa.Column("config", sa.JSON, nullable=False),
     sa.Column("about", sa.JSON(none_as_null=True)),
@@ -100,6 +101,25 @@ checkpoints = sa.Table(
     sa.Column("data", sa.LargeBinary, nullable=False),
     sa.PrimaryKeyConstraint("run_id", "name"),
 )
+
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),  # by the content: the same file is there once
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+
+def _from_1_to_2(connection: sa.Connection) -> None:
+    connection.execute(sa.text("ALTER TABLE runs ADD COLUMN fork_step INTEGER"))
+    files.create(connection)
+
+
+UPGRADES = {1: _from_1_to_2}  # the format that a store has → what makes it the next one
 
 
 def database_url(url: str | None = None) -> str:
@@ -157,15 +177,23 @@ class Database:
     def _create(self) -> None:
         with self.write() as connection:
             if sa.inspect(connection).has_table(about_database.name):
-                found = connection.scalar(sa.select(about_database.c.schema_version)) or 0
-                if found != SCHEMA_VERSION:
-                    raise StoreError(
-                        f"The run store {self.place} has format {found}, this program writes format {SCHEMA_VERSION}. "
-                        "Start the version of the program that wrote it, or set LSTM_LAB_DATABASE to another place."
-                    )
+                # Locked, so that of several programs that start at once one brings it up to date.
+                found = connection.scalar(sa.select(about_database.c.schema_version).with_for_update()) or 0
+                self._bring_up_to_date(connection, found)
                 return
             metadata.create_all(connection)
             connection.execute(sa.insert(about_database).values(id=1, schema_version=SCHEMA_VERSION))
+
+    def _bring_up_to_date(self, connection: sa.Connection, found: int) -> None:
+        if found > SCHEMA_VERSION or any(version not in UPGRADES for version in range(found, SCHEMA_VERSION)):
+            raise StoreError(
+                f"The run store {self.place} has format {found}, this program writes format {SCHEMA_VERSION}. "
+                "Start the version of the program that wrote it, or set LSTM_LAB_DATABASE to another place."
+            )
+        for version in range(found, SCHEMA_VERSION):
+            UPGRADES[version](connection)
+        if found < SCHEMA_VERSION:
+            connection.execute(sa.update(about_database).values(schema_version=SCHEMA_VERSION))
 
     @property
     def place(self) -> str:

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
 from lstm_core.runs.leases import CHANGED, OVER, LeasedWrites, held, is_waiting, locked, update
+from lstm_core.runs.library import Library
 from lstm_core.runs.records import (
     Desired,
     Lease,
@@ -47,8 +48,11 @@ _PULSE = sa.select(runs.c.id, runs.c.revision, runs.c.seq, runs.c.state_version)
 _FIELDS = [column for column in runs.c if column.name in Run.__dataclass_fields__]
 
 
-class RunStore(LeasedWrites):
-    """All runs of one database. Safe to share between threads, cheap to open again in another process."""
+class RunStore(LeasedWrites, Library):
+    """All runs of one database and the files they need.
+
+    Safe to share between threads, cheap to open again in another process.
+    """
 
     def __init__(self, url: str | None = None) -> None:
         """Open the database at `url`, else LSTM_LAB_DATABASE, else the user's own; raises StoreError."""
@@ -68,10 +72,14 @@ class RunStore(LeasedWrites):
         config: RunConfig,
         *,
         parent: str | None = None,
+        fork_step: int | None = None,
         desired: Desired = "running",
         target: int | None = None,
     ) -> str:
-        """Add a run and return its id; `desired` and `target` mean what they mean in `desire`."""
+        """Add a run and return its id; `desired` and `target` mean what they mean in `desire`.
+
+        With a `fork_step` the run goes on from that step of its parent.
+        """
         if desired == "paused" and target is not None:
             desired = "running"
         run_id = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(10))
@@ -87,6 +95,7 @@ class RunStore(LeasedWrites):
                     created=now,
                     last_ran=now,
                     parent=parent,
+                    fork_step=fork_step,
                     config=config.model_dump(mode="json"),
                 )
             )
