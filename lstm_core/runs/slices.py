@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from lstm_core import files
 from lstm_core.config import Override, RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.runs.failures import in_words, keeps_dying
@@ -64,6 +65,7 @@ def work(
     StoreError where the store itself cannot be used.
     """
     torch.set_num_threads(1)
+    files.look_in(store.file)
     if lease.attempts > ATTEMPTS:
         return store.release(lease, "failed", keeps_dying(ATTEMPTS, lease.step))
     task: _Work | None = None
