@@ -116,6 +116,14 @@ class Forecast:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """What a task needs so that its model can go on writing: the text it begins with, and each token's sign."""
+
+    prompt: str
+    signs: list[str]
+
+
+@dataclass(frozen=True)
 class TaskData:
     """The three parts of a task's data; validation and test never share an example with training."""
 
@@ -224,6 +232,11 @@ class TaskConfig(Settings, ABC):
 
     def forecast(self, data: TaskData) -> Forecast | None:
         """Where the targets are a series: the truth to draw and the persistence baseline."""
+        return None
+
+    @property
+    def generation(self) -> Generation | None:
+        """Where a trained model can write: how it begins."""
         return None
 
     def in_unit(self, scaled: Array) -> Array:
