@@ -50,7 +50,15 @@ CELLS: Mapping[str, Cell] = MappingProxyType(
         ),
         # torch computes h' = (1 − z) n + z h, https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
         "gru": Cell(
-            "GRU", "GRU", "rzn", "z", ("r", "z", "n", "h"), ("h",), (), "z keeps the old state: h' = (1 − z) n + z h."
+            "GRU",
+            "GRU",
+            "rzn",
+            "z",
+            ("r", "z", "n", "h"),
+            ("h",),
+            (),
+            "z keeps the old state: h' = (1 − z) n + z h. "
+            "PyTorch has no fast kernel for it on the CPU, so it is slower than the LSTM.",
         ),
         "rnn_tanh": Cell("Simple RNN, tanh", "RNN", "h", None, ("h",), ("h",), ()),
         "rnn_relu": Cell(

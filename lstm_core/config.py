@@ -315,7 +315,7 @@ LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "model.bias",
-        lambda c: None if c.init.parts(_keeps(c)).bias.scheme in ("pytorch", "zeros") else False,
+        lambda c: None if c.init.parts(CELLS[c.model.cell].kernel).bias.scheme in ("pytorch", "zeros") else False,
         "the initializer sets a bias of its own",
         "switch it on or choose other biases",
         neutral=True,
@@ -329,7 +329,7 @@ LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "init.preset",
-        lambda c: None if _keeps(c) or c.init.parts(_keeps(c)).bias.scheme != "chrono" else False,
+        lambda c: None if _keeps(c) or c.init.parts(CELLS[c.model.cell].kernel).bias.scheme != "chrono" else False,
         "it sets the bias of the gate that keeps the state, and a simple RNN has none",
         "choose another initializer or another cell",
         neutral="pytorch",

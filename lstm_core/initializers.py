@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import init
 
-from lstm_core.cells import CELLS
+from lstm_core.cells import CELLS, Kernel
 from lstm_core.recipes import BiasChrono, BiasRecipe, InitConfig, Recipe
 
 # How torch stacks the gates in the rows of weight_ih, weight_hh and the biases, by kernel: LSTM, GRU, RNN.
@@ -56,7 +56,7 @@ def initialize(
     then what they were.
     """
     cell = cell_name(rnn)
-    parts = init_config.parts(cell in KEEP_GATE)
+    parts = init_config.parts(cell)
     reason = _impossible_bias(parts.bias, cell, rnn.bias, length)
     if reason:
         raise ValueError(reason)
@@ -97,11 +97,12 @@ def initialize_module(module: Module, recipe: Recipe, generator: torch.Generator
     return module
 
 
-def cell_name(rnn: nn.RNNBase) -> str:
+def cell_name(rnn: nn.RNNBase) -> Kernel:
     """LSTM, GRU or RNN, also for classes derived from them; raises TypeError for anything else."""
-    for cell in (nn.LSTM, nn.GRU, nn.RNN):
-        if isinstance(rnn, cell):
-            return cell.__name__
+    kernels: dict[Kernel, type[nn.RNNBase]] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
+    for name, module in kernels.items():
+        if isinstance(rnn, module):
+            return name
     raise TypeError(f"Expected an nn.LSTM, nn.GRU or nn.RNN, got {type(rnn).__name__}.")
 
 

@@ -243,7 +243,7 @@ def build(config: ModelConfig, init: InitConfig, spec: Spec, *, length: int, see
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = SequenceModel(config, spec)
-    parts = init.parts(CELLS[config.cell].keep is not None)
+    parts = init.parts(CELLS[config.cell].kernel)
     initialize(model.rnn, init, generator=torch.Generator().manual_seed(seed), length=length)
     initialize_module(model.head, parts.head, torch.Generator().manual_seed(seed + 1))
     if model.attention is not None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, model_validator
 
+from lstm_core.cells import Kernel
 from lstm_core.settings import FILE_ID, Settings, setting
 
 
@@ -226,14 +227,13 @@ class InitConfig(Settings):
         file="weights",
     )
 
-    def parts(self, keeps: bool = True) -> Parts:
+    def parts(self, kernel: Kernel = "LSTM") -> Parts:
         """The preset with every part that is set here in its place.
 
-        A preset's forget bias is for the gate that keeps the state; a cell that has none, so that `keeps` is false,
-        gets biases of 0 instead, as Keras' simple RNN does.
+        A preset's forget bias is an LSTM's; a GRU and a simple RNN get biases of 0 instead, as Keras gives them.
         """
         own: dict[str, Any] = {name: getattr(self, name) for name in Parts.model_fields}
         preset = PRESETS[self.preset]
-        if not keeps and isinstance(preset.bias, BiasForget):
+        if kernel != "LSTM" and isinstance(preset.bias, BiasForget):
             preset = preset.model_copy(update={"bias": BiasZeros()})
         return preset.model_copy(update={k: v for k, v in own.items() if v is not None})

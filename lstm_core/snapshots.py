@@ -96,14 +96,15 @@ class Probe:
             sure, likeliest = prediction.softmax(-1).max(-1)
             arrays = {"answer": likeliest.numpy().astype(np.int32), "confidence": sure.numpy()}
         if answer.attention is not None:
-            weights = answer.attention[row].detach().cpu().numpy().astype(np.float32)
+            weights = _finite(answer.attention[row]).astype(np.float32)
             if weights.ndim == 2:  # a map: bytes, of which 255 stands for the largest weight
-                arrays["range/attention"] = weights.max(keepdims=True)[0]
-                weights = np.rint(weights * (255 / weights.max())).astype(np.uint8)
+                largest = max(float(weights.max()), 1e-9)
+                arrays["range/attention"] = np.array([largest], np.float32)
+                weights = np.rint(weights * (255 / largest)).astype(np.uint8)
             arrays["attention"] = weights
         for layer, gates in traces.items():
             for name in self._cell.quantities:
-                values = gates[name][:, row].cpu().numpy().T  # (units, T)
+                values = _finite(gates[name][:, row]).T  # (units, T)
                 low, high = (0.0, 1.0) if name in self._cell.sigmoids else (-1.0, 1.0)
                 if name in self._cell.unbounded:
                     high = _power_of_two(values)
@@ -175,6 +176,11 @@ def _last(traces: dict[str, Trace], state: str, lengths: Tensor | None) -> Tenso
         else:
             found.append(values[lengths.to(values.device) - 1, torch.arange(len(lengths), device=values.device)])
     return torch.stack(found)
+
+
+def _finite(values: Tensor) -> Array:
+    """As NumPy, with what has grown beyond all numbers at ±1e30 and what is no number at 0."""
+    return np.nan_to_num(values.detach().cpu().numpy(), nan=0.0, posinf=1e30, neginf=-1e30)
 
 
 def _power_of_two(values: Array) -> float:
