@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -166,6 +167,10 @@ class SequenceModel(nn.Module):
         decoded, _ = self.decoder(self._given(targets), self._first(final))
         return self._each(decoded, outputs, mask, final)
 
+    def latest(self, outputs: Tensor) -> Tensor:
+        """The answer (B, K) of the last of the outputs (T, B, D), which may look at all of them."""
+        return self._each(outputs[-1:], outputs, None, None).prediction[:, 0]
+
     def _one(self, outputs: Tensor, lengths: Tensor | None, final: State | None) -> Output:
         """One answer for the whole sequence."""
         last = outputs[-1]
@@ -228,6 +233,19 @@ def _merge(old: State, new: State, rows: Tensor) -> State:
         assert isinstance(old, Tensor) and isinstance(new, Tensor)  # noqa: PT018
         return old.index_copy(1, rows, new)
     return tuple(part.index_copy(1, rows, moved) for part, moved in zip(old, new, strict=True))
+
+
+@contextmanager
+def without_dropout(model: nn.Module) -> Iterator[None]:
+    """Nothing is dropped, and so nothing drawn; the mode stays, since cuDNN has gradients only while it trains."""
+    layers = [(layer, layer.dropout) for layer in model.modules() if isinstance(layer, nn.RNNBase)]
+    for layer, _ in layers:
+        layer.dropout = 0.0
+    try:
+        yield
+    finally:
+        for layer, dropout in layers:
+            layer.dropout = dropout
 
 
 def detached(state: State) -> State:

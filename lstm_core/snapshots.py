@@ -12,7 +12,8 @@ from torch import Tensor
 
 from lstm_core.cells import CELLS
 from lstm_core.config import RunConfig
-from lstm_core.model import Output, SequenceModel, as_tensors
+from lstm_core.generation import TEMPERATURES, shown
+from lstm_core.model import Output, SequenceModel, as_tensors, without_dropout
 from lstm_core.naming import layer_names
 from lstm_core.probes import Trace, gradient_flow, saturation, trace
 from lstm_core.tasks.base import Array, Batch, TaskData
@@ -44,10 +45,15 @@ class Probe:
         self._cell = CELLS[config.model.cell]
         self._batch = data.validation.take(_varied(data.validation, data.validation.targets.ndim == 1))
         self._forecast = self._task.forecast(data)
+        self._generation = self._task.generation
         self.about = self._describe(data)
 
     def snapshot(self, step: int) -> Snapshot:
         """Everything the board shows besides the scalars; changes neither the model nor any random stream."""
+        with without_dropout(self._model):
+            return self._look(step)
+
+    def _look(self, step: int) -> Snapshot:
         model, batch = self._model, self._batch
         device = next(model.parameters()).device
         inputs, targets, lengths = as_tensors(batch, device)
@@ -84,6 +90,9 @@ class Probe:
         if model.decoder is not None:  # what it says when nobody tells it the truth
             with torch.no_grad():
                 answer = model.answer(outputs, lengths, final if len(final) > 1 else final[0])
+        if self._generation is not None:
+            seed = [self._config.training.seed, 7, step]
+            arrays["generated"] = shown(model, self._generation, self._task.time_steps, seed)
         samples = [self._sample(traces, answer, row) for row in range(len(batch))]
         return Snapshot(step, arrays, samples)
 
@@ -149,6 +158,7 @@ class Probe:
             "samples": [asdict(sample) for sample in task.samples(self._batch)],
             "answers": task.answers,
             "forecast": forecast,
+            "generation": self._generation and {"temperatures": [*TEMPERATURES], **asdict(self._generation)},
         }
 
 
@@ -180,7 +190,8 @@ def _last(traces: dict[str, Trace], state: str, lengths: Tensor | None) -> Tenso
 
 def _finite(values: Tensor) -> Array:
     """As NumPy, with what has grown beyond all numbers at ±1e30 and what is no number at 0."""
-    return np.nan_to_num(values.detach().cpu().numpy(), nan=0.0, posinf=1e30, neginf=-1e30)
+    finite: Array = np.nan_to_num(values.detach().cpu().numpy(), nan=0.0, posinf=1e30, neginf=-1e30)
+    return finite
 
 
 def _power_of_two(values: Array) -> float:
