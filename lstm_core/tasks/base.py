@@ -122,6 +122,13 @@ class Generation:
     prompt: str
     signs: list[str]
 
+    def tokens(self, text: str) -> Array:
+        """Signs as tokens (N,) int64; raises ValueError for one that the model does not know."""
+        number = {sign: token for token, sign in enumerate(self.signs)}
+        if unknown := sorted(set(text) - set(number)):
+            raise ValueError(f"The model has never seen the sign {unknown[0]!r}; leave it out.")
+        return np.array([number[sign] for sign in text], np.int64)
+
 
 @dataclass(frozen=True)
 class TaskData:
