@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import streamlit as st
 
 from app import session
-from app.fields import Control, controls, is_essential, is_off, ladder, schemes, settings_in, words
+from app.fields import Control, controls, is_essential, ladder, schemes, settings_in, words
 from lstm_core.config import RunConfig
 from lstm_core.recipes import PRESETS
 from lstm_core.tasks import TASKS
@@ -29,7 +29,6 @@ def draw(config: RunConfig) -> None:
                 widget(control)
     for group in sorted(groups, key=lambda group: [*GROUPS, group].index(group)):
         rest = [control for control in controls(config, group) if not is_essential(control, config)]
-        rest = [control for control in rest if not is_off(control, config)]
         if rest:
             with st.expander(GROUPS.get(group, words(group))):
                 for control in rest:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from lstm_core.config import LIMITS, RunConfig
+from lstm_core.config import LIMITS, RunConfig, applies
 from lstm_core.settings import Settings
 
 WORDS = {
@@ -122,8 +122,9 @@ def words(name: str) -> str:
 
 
 def controls(config: RunConfig, group: str) -> list[Control]:
-    """One control for each setting of a group, in the order of its fields."""
-    return settings_in(getattr(config, group), group, config)
+    """One control for each setting of a group that has an effect, in the order of its fields."""
+    found = settings_in(getattr(config, group), group, config)
+    return [control for control in found if applies(control.path, config)]
 
 
 def settings_in(settings: Settings, prefix: str, config: RunConfig) -> list[Control]:
@@ -138,22 +139,10 @@ def _single(kind: Any) -> bool:
 
 
 def is_essential(control: Control, config: RunConfig) -> bool:
-    beside = _beside(control, config)
-    if beside is not None:
-        return is_essential(beside, config) and not is_off(control, config)
-    return bool(control.extra.get("essential"))
-
-
-def _beside(control: Control, config: RunConfig) -> Control | None:
-    name = control.extra.get("beside")
-    group = control.path.split(".")[0]
-    return next((other for other in controls(config, group) if other.path == f"{group}.{name}"), None)
-
-
-def is_off(control: Control, config: RunConfig) -> bool:
-    """Whether the setting that this one stands beside is off."""
-    beside = _beside(control, config)
-    return beside is not None and beside.value in (None, False, 0, "none")
+    """Whether the setting stands at the top of the page, by itself or beside one that does."""
+    group, beside = control.path.split(".")[0], control.extra.get("beside")
+    other = next((other for other in controls(config, group) if other.path == f"{group}.{beside}"), None)
+    return is_essential(other, config) if other is not None else bool(control.extra.get("essential"))
 
 
 def ladder(low: float, high: float) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import SerializeAsAny, field_validator, model_validator
@@ -15,7 +16,17 @@ from lstm_core.settings import Settings, explain, setting
 from lstm_core.tasks import TASKS, TaskConfig
 from lstm_core.tasks.recall import Recall
 
-__all__ = ["LIMITS", "InitConfig", "ModelConfig", "RunConfig", "TaskConfig", "TrainingConfig", "explain"]
+__all__ = [
+    "APPLIES",
+    "LIMITS",
+    "InitConfig",
+    "ModelConfig",
+    "RunConfig",
+    "TaskConfig",
+    "TrainingConfig",
+    "applies",
+    "explain",
+]
 
 
 class ModelConfig(Settings):
@@ -362,3 +373,22 @@ LIMITS: tuple[Limit, ...] = (
         neutral=0.0,
     ),
 )
+
+# A setting that is not named here always has an effect; the others have one only where their rule says so. The page
+# does not offer what has none; links, Python and the terminal accept it all the same.
+APPLIES: Mapping[str, Callable[[RunConfig], bool]] = MappingProxyType(
+    {
+        "model.embedding_size": lambda c: c.task.spec.vocabulary is not None or c.task.spec.answers == "decoded",
+        "init.bias": lambda c: c.model.bias,
+        "init.attention": lambda c: c.model.attention in ("general", "additive"),
+        "init.per_gate": lambda c: len(CELLS[c.model.cell].gates) > 1,
+        "training.halve_every": lambda c: c.training.schedule == "step",
+        "training.clip_threshold": lambda c: c.training.clip != "none",
+    }
+)
+
+
+def applies(path: str, config: RunConfig) -> bool:
+    """Whether a setting, by its dotted name, has an effect in this run."""
+    rule = APPLIES.get(path)
+    return rule is None or rule(config)

@@ -20,6 +20,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
+class Impossible(ValueError):
+    """Settings that are valid but cannot be carried out here; the message says why and what to do."""
+
+
 def setting(
     default: Any,
     label: str,
@@ -38,8 +42,7 @@ def setting(
 
     `label` names it on the page, `help` states its effect in one sentence; `unit` is written behind its
     value; `log` asks for a slider in decades, `step` for that spacing; an `essential` setting stands at
-    the top of the page; one `beside` another setting of its group is asked for right under that one, and only
-    while that one is not off; `choices` gives each allowed value the words a person reads; `file` says what kind of
+    the top of the page; one `beside` another setting of its group is asked for wherever that one is; `choices` gives each allowed value the words a person reads; `file` says what kind of
     file ("csv", "text", "weights") the setting refers to. `bounds` are those of `pydantic.Field` (ge, gt, le, lt,
     pattern, max_length).
     """

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from app.fields import Control, controls, ladder, schemes, settings_in, words
-from lstm_core.config import RunConfig
+from lstm_core.config import APPLIES, RunConfig, applies
 from lstm_core.settings import Settings, setting
 from lstm_core.tasks import TASKS
 from tests.core.strategies import configs
@@ -61,9 +61,35 @@ def now(test: AppTest) -> RunConfig:
 
 def test_every_field_of_every_task_has_a_widget() -> None:
     for task in TASKS.values():
-        config = RunConfig(task=task()).replace(**{"training.clip": "norm"})
+        config = RunConfig(task=task())
         fields = {f"{g}.{f}" for g in RunConfig.model_fields for f in type(getattr(config, g)).model_fields}
-        assert set(drawn(opened(config))) == (fields - {"task.name", "model.cell"}) | {"task"}
+        assert set(drawn(opened(config))) == {path for path in fields - {"task.name"} if applies(path, config)} | {
+            "task"
+        }
+
+
+@pytest.mark.parametrize(
+    ("path", "without", "changes"),
+    [
+        ("training.clip_threshold", {}, {"training.clip": "norm"}),
+        ("training.halve_every", {"training.schedule": "cosine"}, {"training.schedule": "step"}),
+        ("model.embedding_size", {"task": {"name": "stocks"}}, {"task": {"name": "recall"}}),
+        ("init.attention", {"model.attention": "dot"}, {"model.attention": "additive"}),
+        ("init.bias", {"model.bias": False}, {"model.bias": True}),
+        ("init.per_gate", {"model.cell": "rnn_tanh"}, {"model.cell": "gru"}),
+    ],
+)
+def test_a_setting_without_effect_is_not_offered(path: str, without: dict[str, Any], changes: dict[str, Any]) -> None:
+    config = RunConfig().replace(**without)
+    group = path.split(".")[0]
+    assert path not in {control.path for control in controls(config, group)}
+    assert path in {control.path for control in controls(config.replace(**changes), group)}
+
+
+@pytest.mark.parametrize("path", APPLIES)
+def test_whether_a_setting_applies_is_known_of_real_settings_only(path: str) -> None:
+    group, name = path.split(".")
+    assert name in RunConfig.model_fields[group].annotation.model_fields  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("part", ["weight_ih", "bias"])

@@ -71,7 +71,7 @@ def _ordered(drawn: dict[str, Any]) -> dict[str, Any]:
 
 @st.composite
 def configs(draw: st.DrawFn) -> RunConfig:
-    """Any valid `RunConfig`: drawn freely, then every broken limit's field put back to its neutral value."""
+    """Any valid `RunConfig`: drawn freely, then every broken limit's field put back to what it leaves."""
     from lstm_core.config import ModelConfig, TrainingConfig
 
     task = draw(st.sampled_from(list(TASKS.values())).flatmap(groups))
@@ -81,12 +81,13 @@ def configs(draw: st.DrawFn) -> RunConfig:
         init=draw(groups(InitConfig)),
         training=draw(groups(TrainingConfig)),
     )
-    plain = {name: getattr(loose, name).model_dump() for name in ("task", "model", "init", "training")}
     for limit in LIMITS:
         if limit.broken(loose):
             group, name = limit.field.split(".")
-            plain[group][name] = limit.neutral
-    return RunConfig.model_validate(plain)
+            largest = limit.largest(loose)
+            value = limit.neutral if largest is False else largest
+            loose = loose.model_copy(update={group: getattr(loose, group).model_copy(update={name: value})})
+    return RunConfig.model_validate({name: getattr(loose, name).model_dump() for name in RunConfig.model_fields})
 
 
 def same(a: float, b: float) -> bool:
