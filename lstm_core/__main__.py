@@ -1,7 +1,8 @@
 """The same training in a terminal, into the same store: `python -m lstm_core train --initializer chrono --length 80`.
 
 Every setting of `RunConfig` is an option of its full name, `--training.learning_rate`, and of its last name where only
-one setting has it, `--learning-rate`. While the training goes on, the page shows it live under the printed link.
+one setting has it, `--learning-rate`. A setting that refers to a file takes its path, `--task csv --file prices.csv`:
+the file is put into the store. While the training goes on, the page shows it live under the printed link.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from tqdm import tqdm
 
+from lstm_core import files
 from lstm_core.config import InitConfig, ModelConfig, RunConfig, TrainingConfig, explain
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.records import Lease, Run, StoreError
@@ -41,14 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         store = RunStore()
+        files.look_in(store.file)
         if given.command == "list":
             return _list(store)
         if given.command == "resume":
             store.get(given.run)
             return _work(store, given.run, given.address)
-        config = config_from(
-            given.json, {name: value for name, value in vars(given).items() if "." in name}, given.task
-        )
+        options = {name: value for name, value in vars(given).items() if "." in name}
+        config = config_from(given.json, options, given.task)
+        _put_files(store, config, options)
         # Paused until it is claimed, so that no engine takes it first.
         return _work(store, store.create(config, desired="paused"), given.address)
     except ValidationError as error:
@@ -66,7 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def config_from(file: str | None, options: Mapping[str, str | None], task: str | None = None) -> RunConfig:
-    """The settings of a JSON file with the given options in their place; raises ValidationError or ValueError."""
+    """The settings of a JSON file with the given options in their place; raises ValidationError or ValueError.
+
+    Files whose paths are among the options are kept in this process.
+    """
     settings: dict[str, Any] = {}
     if file is not None:
         try:
@@ -80,8 +86,46 @@ def config_from(file: str | None, options: Mapping[str, str | None], task: str |
     for path, value in options.items():
         if value is not None:
             group, name = path.split(".")
-            settings.setdefault(group, {})[name] = _recipe(value) if path in _recipe_paths() else value or None
+            settings.setdefault(group, {})[name] = _read(path, value)
+    if options.get("task.file"):
+        _check_reads_file(settings["task"].get("name", "recall"))
     return RunConfig.model_validate(settings)
+
+
+def _read(path: str, text: str) -> Any:
+    """What the text of an option means."""
+    if path in _recipe_paths():
+        return _recipe(text)
+    if path in _file_settings() and not (files.is_id(text) and not Path(text).exists()):
+        return files.keep_path(text) if text else None
+    return text or None
+
+
+def _check_reads_file(task: str) -> None:
+    readers = [name for name, kind in TASKS.items() if "file" in kind.model_fields]
+    if task in TASKS and task not in readers:
+        raise ValueError(f"The task {task} reads no file; choose --task {' or --task '.join(readers)}.")
+
+
+def _file_settings() -> dict[str, FieldInfo]:
+    """The settings that refer to a file."""
+    return {path: field for path, field in _settings() if _file_kind(field)}
+
+
+def _file_kind(field: FieldInfo) -> Any:
+    return field.json_schema_extra.get("file") if isinstance(field.json_schema_extra, dict) else None
+
+
+def _put_files(store: RunStore, config: RunConfig, options: Mapping[str, str | None]) -> None:
+    """Put the files given by their paths into the store; raises FileProblem where the task cannot use its file."""
+    if getattr(config.task, "file", None) or config.task.needs_file:
+        config.task.data(config.training.seed)
+    for path in _file_settings():
+        group, name = path.split(".")
+        settings = getattr(config, group)
+        file_id, given = getattr(settings, name, None), options.get(path)
+        if given and file_id and given != file_id:
+            store.keep_file(given, files.read(file_id), _file_kind(type(settings).model_fields[name]))
 
 
 def _recipe(text: str) -> dict[str, str]:
@@ -138,6 +182,8 @@ def _metavar(path: str, field: FieldInfo) -> str:
     extra = field.json_schema_extra
     if isinstance(extra, dict) and isinstance(choices := extra.get("choices"), dict):
         return "{" + ",".join(choices) + "}"
+    if _file_kind(field):
+        return "PATH"
     return "SCHEME[,NAME=VALUE…]" if path in _recipe_paths() else path.split(".")[1].upper()
 
 

@@ -13,12 +13,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save
+from torch import nn
 
+from lstm_core import files
 from lstm_core.__main__ import _settings, config_from, main
 from lstm_core.config import RunConfig
 from lstm_core.recipes import Orthogonal
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
+from tests.core.own_files import csv_of, walk
 from tests.core.strategies import configs
 from tests.runs.conftest import small
 from tests.runs.test_slices import alone, assert_same
@@ -94,6 +98,74 @@ def test_a_setting_that_cannot_be_is_explained(
 ) -> None:
     assert main(["train", *arguments]) == 2
     assert sentence in capsys.readouterr().err
+    assert own_store.list() == []
+
+
+def test_a_file_is_put_into_the_store_and_trained_on(
+    own_store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_bytes(csv_of(walk(seed=7)))
+    arguments = ["--task", "csv", "--file", str(path), "--column", "close", "--hidden-size", "4", "--steps", "3"]
+    assert main(["train", *arguments]) == 0
+    (kept,) = own_store.files()
+    assert (kept.name, kept.kind, own_store.file(kept.id)) == ("prices.csv", "csv", path.read_bytes())
+    (run,) = own_store.list()
+    assert run.config["task"] | {"file": kept.id, "column": "close"} == run.config["task"]
+    assert run.status == "finished"
+    assert "Next value of close" in capsys.readouterr().out
+    assert main(["train", "--task", "csv", "--file", kept.id, "--hidden-size", "4", "--steps", "3"]) == 0
+    assert len(own_store.files()) == 1
+
+
+def test_weights_are_put_into_the_store(own_store: RunStore, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.safetensors"
+    path.write_bytes(save(dict(nn.LSTM(4, 6).state_dict())))
+    main(["train", *QUICK, "--steps", "2", "--weights", str(path)])
+    (kept,) = own_store.files("weights")
+    (run,) = own_store.list()
+    assert (kept.name, run.config["init"]["weights"]) == ("theirs.safetensors", kept.id)
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "sentence"),
+    [
+        (None, [], "cannot be read: No such file"),
+        (b"", [], "is empty"),
+        (bytes(files.LARGEST + 1), [], "is larger than 10 MiB"),
+        (b"\x89PNG\r\n", [], "is a PNG picture"),
+        (b"a\n1\n2\n", [], "The column has 2 values, and a window of 10 needs at least"),
+        (csv_of(walk()), ["--column", "volume"], "has no column “volume”; its columns are “date”, “open”, “close”"),
+        (csv_of(walk()), ["--task", "recall"], "The task recall reads no file; choose --task csv"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_explained(
+    own_store: RunStore,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: bytes | None,
+    arguments: list[str],
+    sentence: str,
+) -> None:
+    path = tmp_path / "mine.csv"
+    if content is not None:
+        path.write_bytes(content)
+    assert main(["train", "--task", "csv", "--file", str(path), *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+    assert (own_store.list(), own_store.files()) == ([], [])
+
+
+def test_a_task_without_its_file_asks_for_one(own_store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--task", "csv"]) == 2
+    assert "Choose a CSV file" in capsys.readouterr().err
+    assert own_store.list() == []
+
+
+def test_settings_cannot_name_a_path(own_store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({"task": {"name": "csv", "file": "/etc/passwd"}}))
+    assert main(["train", "--json", str(settings)]) == 2
+    assert "task.file is '/etc/passwd'; give the file itself" in capsys.readouterr().err
     assert own_store.list() == []
 
 
