@@ -17,10 +17,12 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lstm_core import files, weights
 from lstm_core.config import Override, RunConfig, TrainingConfig, with_overrides
 from lstm_core.gradients import Gradients
 from lstm_core.model import Output, State, as_tensors, build, detached
 from lstm_core.schedules import learning_rate
+from lstm_core.settings import Impossible
 from lstm_core.snapshots import Probe
 from lstm_core.tasks.base import IGNORED, Batch, Stream
 
@@ -74,6 +76,8 @@ class TrainState:
         self.device = find_device(training.device)
         self.data = self.task.data(training.seed)
         self.model = build(config.model, config.init, self.task.spec, length=self.task.time_steps, seed=training.seed)
+        if config.init.weights is not None:
+            weights.load_any_into(self.model, files.read(config.init.weights), "The file of first weights")
         self.model.to(self.device)
         self.gradients = Gradients(self.model)
         self.loss = LOSSES[self.task.spec.loss]
@@ -173,7 +177,7 @@ class TrainState:
         """Go on from where another run stands, with these settings: its weights, its step and, where the optimizer is
         of the same kind, its moments; with the same task also the place in the text.
 
-        Raises ValueError that names every parameter which is missing or of another shape.
+        Raises Impossible, which names every parameter that is missing or of another shape.
         """
         mine = {name: tuple(tensor.shape) for name, tensor in self.model.state_dict().items()}
         theirs = {name: tuple(tensor.shape) for name, tensor in other.model.state_dict().items()}
@@ -183,7 +187,7 @@ class TrainState:
             if mine.get(name) != theirs.get(name)
         ]
         if unlike:
-            raise ValueError(f"A run can only go on with weights of the same shapes: {'; '.join(unlike)}.")
+            raise Impossible(f"A run can only go on with weights of the same shapes: {'; '.join(unlike)}.")
         self.model.load_state_dict(other.model.state_dict())
         if self.config.training.optimizer == other.config.training.optimizer:
             groups = self.optimizer.state_dict()["param_groups"]
@@ -236,10 +240,10 @@ class TrainState:
 
 
 def find_device(name: str) -> torch.device:
-    """The device of that name; raises ValueError, in words, where this machine has none."""
+    """The device of that name; raises Impossible where this machine has none."""
     if name == "cuda":
         if not torch.cuda.is_available():
-            raise ValueError("This machine has no CUDA device that PyTorch can use; choose the device cpu.")
+            raise Impossible("This machine has no CUDA device that PyTorch can use; choose the device cpu.")
         torch.backends.cudnn.deterministic = True  # the same seed gives the same curve
     return torch.device(name)
 

@@ -78,6 +78,14 @@ def load_model_into(model: nn.Module, data: bytes, name: str) -> list[str]:
     return _fill(model.state_dict(keep_vars=True), _unwrapped(read(data, name)), name)
 
 
+def load_any_into(model: nn.Module, data: bytes, name: str) -> list[str]:
+    """Fill a whole `SequenceModel` where the file holds one, else its recurrent layers; raises as `load_into` does."""
+    if is_whole(model, data, name):
+        return load_model_into(model, data, name)
+    assert isinstance(model.rnn, nn.RNNBase)
+    return load_into(model.rnn, data, name)
+
+
 def is_whole(model: nn.Module, data: bytes, name: str) -> bool:
     """Whether a file has every parameter of the model by its name, not only those of its recurrent layers."""
     return set(model.state_dict()) <= set(_unwrapped(read(data, name)))

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lstm_core.files import FileProblem
-from lstm_core.settings import explain
+from lstm_core.settings import Impossible, explain
 from lstm_core.training import NonFinite
 
 
@@ -32,6 +32,13 @@ def in_words(error: Exception, step: int) -> dict[str, Any]:
             "what": "The file that this run needs cannot be used.",
             "why": str(error),
             "remedy": "Choose another file, or other settings for it, and start a new run.",
+            "step": step,
+        }
+    if isinstance(error, Impossible):
+        return {
+            "what": "This run cannot be carried out here.",
+            "why": str(error),
+            "remedy": "Change these settings and start a new run.",
             "step": step,
         }
     if isinstance(error, MemoryError) or "not enough memory" in str(error):

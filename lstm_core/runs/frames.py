@@ -104,6 +104,28 @@ def cut(connection: sa.Connection, run_id: str, step: int) -> None:
         )
 
 
+def copy(connection: sa.Connection, run_id: str, other: str, step: int, seq: int, pictures: bool) -> int:
+    """Give another run what this one recorded before `step`, as frames numbered from `seq` on; returns the last."""
+    whole = scalars(connection, run_id)
+    columns = telemetry.take(whole.arrays, whole.arrays["step"] < step)
+    if not len(columns["step"]):
+        return seq
+    seq += 1
+    last = int(columns["step"][-1])
+    write(connection, other, [telemetry.encode("scalars", columns, seq, whole.first, last)])
+    if last >= OVERVIEW:
+        fewer = telemetry.encode("scalars", telemetry.thin(columns, last // OVERVIEW), seq, whole.first, last)
+        of_all = (frames.c.run_id == other) & (frames.c.seq == seq)
+        connection.execute(sa.update(frames).where(of_all).values(tier=TIERS, overview=fewer))
+    if pictures:
+        chosen = (frames.c.run_id == run_id) & frames.c.kind.in_(PICTURES) & (frames.c.last < step)
+        for data in connection.scalars(sa.select(frames.c.data).where(chosen).order_by(frames.c.seq)).all():
+            kind, _, first, last, sample, arrays = vars(telemetry.decode(data)).values()
+            seq += 1
+            write(connection, other, [telemetry.encode(kind, arrays, seq, first, last, sample)])
+    return seq
+
+
 def scalars(connection: sa.Connection, run_id: str, overview: bool = False) -> telemetry.Frame:
     """All scalars of a run as one frame; with `overview` in fewer rows where a frame has an overview."""
     column: sa.ColumnElement[Any] = sa.func.coalesce(frames.c.overview, frames.c.data) if overview else frames.c.data

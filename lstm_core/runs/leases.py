@@ -17,11 +17,10 @@ import sqlalchemy as sa
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import is_dead
-from lstm_core.runs.records import Lease, LeaseLost, Request, RunNotFound, Status, Wishes
+from lstm_core.runs.records import OVER, Lease, LeaseLost, Request, RunNotFound, Status, Wishes
 from lstm_core.runs.schema import Database, checkpoints, overrides, runs
 
 WAITING = ("queued", "running", "interrupted")  # statuses from which a worker may pick a run up
-OVER = ("finished", "stopped", "failed")
 CHANGED = {"state_version": runs.c.state_version + 1}
 
 
@@ -59,7 +58,7 @@ def update(connection: sa.Connection, run_id: str, **values: Any) -> None:
         raise RunNotFound(run_id)
 
 
-def _renew(connection: sa.Connection, lease: Lease, bump: tuple[str, ...] = (), **values: Any) -> None:
+def renew(connection: sa.Connection, lease: Lease, bump: tuple[str, ...] = (), **values: Any) -> None:
     """Write to the row of a leased run and count up the columns in `bump`.
 
     The whole transaction is undone where the lease is lost.
@@ -137,6 +136,8 @@ class LeasedWrites:
                 described=row.about is not None,
                 step=row.step,
                 seq=row.seq,
+                parent=row.parent,
+                fork_step=row.fork_step,
                 attempts=values["attempts"],
                 train_seconds=row.train_seconds,
             )
@@ -156,7 +157,7 @@ class LeasedWrites:
     def apply_override(self, lease: Lease, request_id: int, step: int) -> None:
         """Record that a requested change takes effect at `step`."""
         with self._database.write() as connection:
-            _renew(connection, lease, ("state_version",))
+            renew(connection, lease, ("state_version",))
             connection.execute(
                 sa.update(overrides)
                 .where(overrides.c.id == request_id, overrides.c.run_id == lease.run_id)
@@ -166,7 +167,7 @@ class LeasedWrites:
     def describe(self, lease: Lease, about: dict[str, Any]) -> None:
         """Store what a page must know to draw the run; viewers who came earlier start afresh."""
         with self._database.write() as connection:
-            _renew(connection, lease, ("state_version", "revision"), about=about)
+            renew(connection, lease, ("state_version", "revision"), about=about)
 
     def append(
         self,
@@ -184,7 +185,7 @@ class LeasedWrites:
         if encoded:
             values["seq"] = telemetry.heading(encoded[-1]).seq
         with self._database.write() as connection:
-            _renew(connection, lease, ("state_version",) if status else (), **values)
+            renew(connection, lease, ("state_version",) if status else (), **values)
             if encoded:
                 pieces.write(connection, lease.run_id, encoded)
 
@@ -194,7 +195,7 @@ class LeasedWrites:
         with self._database.write() as connection:
             before = connection.scalar(sa.select(checkpoints.c.step).where(key))
             progress: dict[str, Any] = {"attempts": 0} if before is None or step > before else {}
-            _renew(connection, lease, **progress)
+            renew(connection, lease, **progress)
             if before is None:
                 row = {"run_id": lease.run_id, "name": name, "step": step, "data": data}
                 connection.execute(sa.insert(checkpoints).values(row))
@@ -216,7 +217,7 @@ class LeasedWrites:
         Overrides stay: they take effect at their steps again, so that the same curve is drawn a second time.
         """
         with self._database.write() as connection:
-            _renew(connection, lease, ("state_version", "revision"), step=step - 1)
+            renew(connection, lease, ("state_version", "revision"), step=step - 1)
             pieces.cut(connection, lease.run_id, step)
 
     def release(
@@ -234,6 +235,9 @@ class LeasedWrites:
         """
         with self._database.write() as connection:
             row = _fenced(connection, lease)
+            pending = connection.execute(_REQUESTS, {"run": lease.run_id}).all() if status == "finished" else []
+            if any(request.field == "steps" for request in pending):
+                status = "queued"  # its end was put off at the last moment
             values: dict[str, Any] = {
                 "fence": lease.fence + 1,
                 "lease_holder": None,

@@ -11,6 +11,9 @@ from lstm_core.files import Kind
 Status = Literal["queued", "running", "paused", "finished", "stopped", "failed", "interrupted"]
 Desired = Literal["running", "paused", "stopped"]
 
+OVER: tuple[Status, ...] = ("finished", "stopped", "failed")
+CHANGEABLE = ("learning_rate", "clip", "clip_threshold")  # settings that may change while a run goes on
+
 
 class StoreError(Exception):
     """The store cannot be used; the message says why and what to do."""
@@ -88,6 +91,8 @@ class Lease:
     described: bool
     step: int
     seq: int
+    parent: str | None
+    fork_step: int | None
     attempts: int
     train_seconds: float
 
@@ -112,6 +117,8 @@ class Wishes:
 
 
 __all__ = [
+    "CHANGEABLE",
+    "OVER",
     "Desired",
     "KeptFile",
     "Lease",

@@ -7,6 +7,7 @@ continues from the last checkpoint, takes back what was recorded after it and dr
 from __future__ import annotations
 
 import importlib
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -21,8 +22,9 @@ from lstm_core.config import Override, RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.runs.failures import in_words, keeps_dying
 from lstm_core.runs.holder import this_process
-from lstm_core.runs.records import Lease, LeaseLost, Status, StoreError, Wishes
+from lstm_core.runs.records import Lease, LeaseLost, RunNotFound, Status, StoreError, Wishes
 from lstm_core.runs.store import RunStore
+from lstm_core.settings import Impossible
 from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
 
 LOOK = 0.025  # seconds between two looks at what is wished: a pause shall hold at once
@@ -72,6 +74,8 @@ def work(
     try:
         task = _Work(store, lease, watch)
         status = task.go(seconds, longest)
+    except NotWanted:
+        return store.release(lease, "queued")
     except StoreError:
         raise
     except Exception as error:
@@ -93,8 +97,8 @@ class _Work:
     def __init__(self, store: RunStore, lease: Lease, watch: Callable[[Step], None] | None) -> None:
         self.store, self.lease, self.watch = store, lease, watch
         self.config = RunConfig.model_validate(lease.config)
-        self.state = _state(store, lease, self.config)
-        self.seq, self.size = lease.seq, 0
+        self.state, self.seq = _state(store, lease, self.config)
+        self.size = 0
         self.rows: list[tuple[int, Any]] = []
         self.since = 0.0  # when the first of the rows was measured
         self.snapshots: list[Snapshot] = []
@@ -188,6 +192,7 @@ class _Work:
         self.flush()
         data = self.state.dump()
         self.store.checkpoint(self.lease, self.state.step, data)
+        self.store.keep_state(self.lease, self.state.step, data)
         self.saved, self.size = time.monotonic(), len(data)
 
     def _speed(self, step: int) -> float | None:
@@ -211,17 +216,49 @@ def _keep(lease: Lease, task: _Work) -> None:
         _kept.popitem(last=False)
 
 
-def _state(store: RunStore, lease: Lease, config: RunConfig) -> TrainState:
-    """The state from which the run goes on; what was recorded beyond it is taken back."""
+def _state(store: RunStore, lease: Lease, config: RunConfig) -> tuple[TrainState, int]:
+    """The state from which the run goes on, and the last frame number; what was recorded beyond it is taken back."""
     fence, _, kept = _kept.pop(lease.run_id, (None, 0, None))
     # Releasing a lease and acquiring it again each raise the fence by one: nobody else has worked on it since.
     if kept is not None and fence == lease.fence - 2 and kept.step == lease.step + 1:
-        return kept
+        return kept, lease.seq
     checkpoint = store.load_checkpoint(lease.run_id)
+    if checkpoint is None and lease.fork_step is not None:
+        return _forked(store, lease, config)
     state = TrainState(config) if checkpoint is None else TrainState.load(config, checkpoint[1])
     if lease.step >= state.step:
         store.rewind(lease, state.step)
-    return state
+    return state, lease.seq
+
+
+class NotWanted(Exception):
+    """Nobody wishes the run to go on any more."""
+
+
+def _forked(store: RunStore, lease: Lease, config: RunConfig) -> tuple[TrainState, int]:
+    """What a fork begins with: its parent at that step, trained once more from the nearest state that was kept."""
+    assert lease.parent is not None
+    assert lease.fork_step is not None
+    try:
+        parent = RunConfig.model_validate(store.get(lease.parent).config)
+    except RunNotFound as error:
+        raise Impossible(f"The run that this one was to go on from, {lease.parent}, was deleted.") from error
+    data = store.nearest_state(lease.parent, lease.fork_step)
+    known = TrainState(parent) if data is None else TrainState.load(parent, data)
+    until, looked = lease.fork_step - 1, time.monotonic()
+    for _ in train(parent, known, until=until, overrides=store.overrides(lease.parent), snapshot_seconds=math.inf):
+        if time.monotonic() - looked > CHECKPOINT:
+            looked = time.monotonic()
+            store.append(lease, [])  # still at work
+            if store.wishes(lease).desired != "running":
+                raise NotWanted
+    state = TrainState(config)
+    state.take_over(known)
+    alike = parent.task == config.task and parent.training.seed == config.training.seed
+    store.rewind(lease, 0)  # a slice before this one may have died right after the next line
+    seq = store.adopt(lease, lease.parent, lease.fork_step, pictures=alike)
+    store.checkpoint(lease, state.step, state.dump())
+    return state, seq
 
 
 @lru_cache(maxsize=4)

@@ -13,19 +13,20 @@ A worker writes under a lease: see `leases.py`.
 from __future__ import annotations
 
 import builtins
-import secrets
-import string
 import time
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
-from lstm_core.runs.leases import CHANGED, OVER, LeasedWrites, held, is_waiting, locked, update
+from lstm_core.runs.branches import Branches
+from lstm_core.runs.leases import CHANGED, LeasedWrites, held, is_waiting, locked, update
 from lstm_core.runs.library import Library
 from lstm_core.runs.records import (
+    CHANGEABLE,
+    OVER,
     Desired,
     Lease,
     LeaseLost,
@@ -37,9 +38,6 @@ from lstm_core.runs.records import (
 )
 from lstm_core.runs.schema import Database, database_url, frames, overrides, runs
 
-if TYPE_CHECKING:
-    from lstm_core.config import RunConfig
-
 __all__ = ["Lease", "LeaseLost", "Override", "Run", "RunNotFound", "RunStore", "StoreError", "Wishes"]
 
 _PULSE = sa.select(runs.c.id, runs.c.revision, runs.c.seq, runs.c.state_version).where(
@@ -48,7 +46,7 @@ _PULSE = sa.select(runs.c.id, runs.c.revision, runs.c.seq, runs.c.state_version)
 _FIELDS = [column for column in runs.c if column.name in Run.__dataclass_fields__]
 
 
-class RunStore(LeasedWrites, Library):
+class RunStore(LeasedWrites, Branches, Library):
     """All runs of one database and the files they need.
 
     Safe to share between threads, cheap to open again in another process.
@@ -66,40 +64,6 @@ class RunStore(LeasedWrites, Library):
         self._database.close()
 
     # Runs and wishes: the pages' side.
-
-    def create(
-        self,
-        config: RunConfig,
-        *,
-        parent: str | None = None,
-        fork_step: int | None = None,
-        desired: Desired = "running",
-        target: int | None = None,
-    ) -> str:
-        """Add a run and return its id; `desired` and `target` mean what they mean in `desire`.
-
-        With a `fork_step` the run goes on from that step of its parent.
-        """
-        if desired == "paused" and target is not None:
-            desired = "running"
-        run_id = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(10))
-        now = time.time()
-        with self._database.write() as connection:
-            connection.execute(
-                sa.insert(runs).values(
-                    id=run_id,
-                    status="queued" if desired == "running" else desired,
-                    desired=desired,
-                    target=target,
-                    steps=config.training.steps,
-                    created=now,
-                    last_ran=now,
-                    parent=parent,
-                    fork_step=fork_step,
-                    config=config.model_dump(mode="json"),
-                )
-            )
-        return run_id
 
     def get(self, run_id: str) -> Run:
         """One run; raises RunNotFound."""
@@ -148,9 +112,8 @@ class RunStore(LeasedWrites, Library):
         """
         from lstm_core.config import RunConfig
 
-        allowed = ("learning_rate", "clip", "clip_threshold")
-        if field not in allowed:
-            raise ValueError(f"{field} cannot change while a run goes on; choose one of {', '.join(allowed)}.")
+        if field not in CHANGEABLE:
+            raise ValueError(f"{field} cannot change while a run goes on; choose one of {', '.join(CHANGEABLE)}.")
         config = RunConfig.model_validate(self.get(run_id).config).replace(**{f"training.{field}": value})
         checked = getattr(config.training, field)
         with self._database.write() as connection:

@@ -264,19 +264,28 @@ def test_a_device_that_is_not_there_is_named() -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_the_description_fits_what_the_snapshots_hold(name: str) -> None:
+    foresight = RunConfig.model_validate({"task": ready(name)}).task.spec.foresight
     config = RunConfig.model_validate(
-        {"task": ready(name), "training": {"steps": 2}}
-        | {"model": {"hidden_size": 6, "num_layers": 2, "bidirectional": True, "attention": "additive"}}
+        {"task": ready(name), "training": {"steps": 2, "batch_size": 8}}
+        | {"model": {"hidden_size": 6, "num_layers": 2, "bidirectional": foresight, "attention": "additive"}}
     )
     state = TrainState(config)
     snapshot = next(item for item in train(config, state) if isinstance(item, Snapshot))
     about = state.about
-    assert about["layers"] == ["l0.fwd", "l0.bwd", "l1.fwd", "l1.bwd"]
+    assert about["layers"] == (["l0.fwd", "l0.bwd", "l1.fwd", "l1.bwd"] if foresight else ["l0.fwd", "l1.fwd"])
+    queries = {"sequence": None, "steps": about["T"], "decoded": config.task.spec.decoded_steps}[about["answering"]]
     assert len(snapshot.samples) == len(about["samples"]) == 4
     for sample, described in zip(snapshot.samples, about["samples"], strict=True):
-        assert len(described["marks"]) == about["T"]
-        assert sample["attention"].shape == (about["T"],)
-        assert sample["attention"].sum() == pytest.approx(1, rel=1e-5)
+        assert 1 <= len(described["marks"]) <= about["T"]
+        if queries is None:
+            assert sample["attention"].shape == (about["T"],)
+            assert sample["attention"].sum() == pytest.approx(1, rel=1e-5)
+        else:
+            assert sample["attention"].shape == (queries, about["T"])
+            assert sample["attention"].dtype == np.uint8
+            assert sample["attention"].max() == 255
+            assert 0 < sample["range/attention"][0] <= 1
+            assert sample["answer"].shape == sample["confidence"].shape == (queries,)
         for layer in about["layers"]:
             for gate in "ifgoch":
                 assert sample[f"gate/{layer}.{gate}"].shape == (6, about["T"])
@@ -312,6 +321,7 @@ def test_any_settings_train_or_are_stopped_in_words(config: RunConfig) -> None:
     config = config.replace(
         **{"training.steps": 2, "training.batch_size": min(config.training.batch_size, 8)}
         | {"training.patience": None, "training.device": "cpu"}
+        | ({"task": ready(config.task.name)} if config.task.needs_file else {})
         | {"model.hidden_size": min(config.model.hidden_size, 24), "model.embedding_size": 8}
         | {"model.proj_size": min(config.model.proj_size, 5) if config.model.hidden_size > 5 else 0}
     )

@@ -215,9 +215,10 @@ def test_numbers_that_are_none_fail_the_run_in_words(store: RunStore) -> None:
     lease = take(store, run)
     original = slices._state
 
-    def spy(*arguments: Any) -> TrainState:
-        live.append(original(*arguments))
-        return live[0]
+    def spy(*arguments: Any) -> tuple[TrainState, int]:
+        found = original(*arguments)
+        live.append(found[0])
+        return found
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(slices, "_state", spy)
