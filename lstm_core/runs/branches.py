@@ -152,7 +152,7 @@ class Branches:
             raise StoreError("This run has no weights yet: they are kept a few seconds after it has begun.")
         prefix = "best." if best else "model."
         tensors = {name.removeprefix(prefix): a for name, a in load(row.data).items() if name.startswith(prefix)}
-        return save(tensors, {"format": "pt", "run": run_id})
+        return save(tensors, {"format": "pt"})
 
     @staticmethod
     def _kept_steps(connection: sa.Connection, run_id: str) -> list[int]:

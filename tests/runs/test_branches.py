@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from safetensors.torch import load
+from safetensors.torch import load, save
 
 from lstm_core.config import Override, RunConfig
 from lstm_core.runs import slices, telemetry
@@ -237,3 +237,44 @@ def test_weights_are_those_of_the_run(store: RunStore) -> None:
     assert state.best is not None
     best = load(store.weights(run, best=True))
     assert all(torch.equal(best[name], tensor) for name, tensor in state.best.weights.items())
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_run_starts_from_the_weights_of_another(store: RunStore, whole: bool) -> None:
+    """All weights where the file holds a whole model, else those of the recurrent layers."""
+    first = store.create(small(STEPS))
+    finish(store, first)
+    given = store.keep_weights(first)
+    assert store.keep_weights(first) == given
+    trained = load(store.weights(first))
+    if not whole:
+        recurrent = {name: tensor for name, tensor in trained.items() if name.startswith("rnn.")}
+        given = store.keep_file("lstm.safetensors", save(recurrent), "weights")
+    second = store.create(small(5, **{"init.weights": given, "training.seed": 7}))
+    finish(store, second)
+    assert store.get(second).status == "finished"
+    start = TrainState(small(5, **{"init.weights": given, "training.seed": 7})).model.state_dict()
+    fresh = TrainState(small(5, **{"training.seed": 7})).model.state_dict()
+    for name, tensor in start.items():
+        taken = whole or name.startswith("rnn.")
+        assert torch.equal(tensor, trained[name] if taken else fresh[name]), name
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model.hidden_size": 9}, ["rnn.weight_hh_l0", "rnn.weight_ih_l0", "head.weight"]),
+        ({"task.vocabulary": 5}, ["embedding.weight"]),
+        ({"init.weights": "0" * 16}, ["is not here"]),
+    ],
+)
+def test_weights_that_do_not_fit_or_are_not_there_fail_in_words(
+    store: RunStore, change: dict[str, Any], words: list[str]
+) -> None:
+    first = store.create(small(STEPS))
+    finish(store, first)
+    run = store.create(small(5, **{"init.weights": store.keep_weights(first), **change}))
+    finish(store, run)
+    found = store.get(run)
+    assert found.status == "failed"
+    assert all(word in found.error["why"] for word in words if found.error)
