@@ -122,7 +122,8 @@ class SequenceModel(nn.Module):
         A sequence that has ended takes no part in later pieces and keeps its last state.
         """
         outputs = []
-        for start in range(0, len(x), bptt_length):
+        longest = len(x) if lengths is None else int(lengths.max())
+        for start in range(0, longest, bptt_length):
             piece = x[start : start + bptt_length]
             before = None if state is None else detached(state)
             if lengths is None or bool((lengths >= start + len(piece)).all()):
@@ -132,7 +133,8 @@ class SequenceModel(nn.Module):
                 output, state = self._recur_where_left(piece, lengths - start, before, state)
             outputs.append(output)
         assert state is not None
-        return torch.cat(outputs), state
+        ended = x.new_zeros(len(x) - sum(map(len, outputs)), *outputs[0].shape[1:])  # padding in every sequence
+        return torch.cat([*outputs, ended]), state
 
     def _recur_where_left(
         self, piece: Tensor, left: Tensor, before: State | None, state: State | None
