@@ -50,6 +50,9 @@ class TextModel(TaskConfig):
     that of the memory; validation and test begin every window without a state. Chance: every sign with equal
     probability. Whoever knows how frequent each sign is, and nothing else, needs 4.53 bits of the built-in text.
 
+    Measured with the examples, 1500 steps, seeds 1, 2, 3: LSTM 2.31, 2.31, 2.31 bits on the test part (23 s on one
+    core), GRU 2.25, 2.26, 2.28 (34 s).
+
     The settings hold the file's id alone; `data` raises FileProblem where the file cannot be used.
     """
 
@@ -102,10 +105,11 @@ class TextModel(TaskConfig):
         corpus = self.corpus()
         tokens = Generation("", list(corpus.signs)).tokens(corpus.text)
         train, *rest = np.split(tokens, [int(len(tokens) * share) for share in SHARES])
-        if len(rest[0]) <= self.length:
+        longest = min(map(len, rest)) - 1
+        if self.length > longest:
             raise files.FileProblem(
                 f"The text has {len(tokens)} characters, too few for a window of {self.length}: choose a window of at "
-                f"most {len(rest[0]) - 1}, or a text of at least {20 * (self.length + 2)} characters."
+                f"most {longest}, or a text of at least {20 * (self.length + 2)} characters."
             )
         validation, test = (_windows(part, self.length, most) for part, most in zip(rest, MOST, strict=True))
         uniform = math.log(len(corpus.signs))
@@ -160,8 +164,10 @@ def _mark(sign: str) -> str:
 
 @lru_cache(maxsize=1)
 def _built_in() -> Corpus:
-    from pydoc_data.topics import topics
-
+    try:
+        from pydoc_data.topics import topics
+    except ModuleNotFoundError as error:
+        raise files.FileProblem("This Python comes without its handbook; choose a text of your own.") from error
     paragraphs = [block for name in sorted(topics) for block in re.split(r"\n\s*\n", topics[name])]
     prose = [" ".join(block.split()) for block in paragraphs if _is_prose(block)]
     text = "\n".join(dict.fromkeys(prose))  # some paragraphs stand under two topics
