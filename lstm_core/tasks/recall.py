@@ -45,7 +45,9 @@ class Recall(TaskConfig):
     def generate(self, rng: np.random.Generator, n: int) -> Batch:
         tokens = rng.integers(CLASSES, CLASSES + self.vocabulary, size=(n, self.length))
         tokens[:, 0] = rng.integers(0, CLASSES, size=n)
-        return Batch(tokens, tokens[:, 0].copy())
+        keys = np.zeros(tokens.shape, bool)
+        keys[:, 0] = True
+        return Batch(tokens, tokens[:, 0].copy(), keys=keys)
 
     def data(self, seed: int) -> TaskData:
         return TaskData(
@@ -57,7 +59,7 @@ class Recall(TaskConfig):
 
     def samples(self, batch: Batch) -> list[Sample]:
         return [
-            Sample(f"Starts with {_mark(row[0])}", [_mark(token) for token in row], _mark(row[0]))
+            Sample(f"Starts with {_mark(row[0])}", [_mark(token) for token in row], _mark(row[0]), keys=[0])
             for row in batch.inputs
         ]
 
