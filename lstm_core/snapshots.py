@@ -43,7 +43,7 @@ class Probe:
     ) -> None:
         self._config, self._task, self._model, self._loss = config, config.task, model, loss
         self._cell = CELLS[config.model.cell]
-        self._batch = data.validation.take(_varied(data.validation, data.validation.targets.ndim == 1))
+        self._batch = data.validation.take(_varied(data.validation))
         self._forecast = self._task.forecast(data)
         self._generation = self._task.generation
         self.about = self._describe(data)
@@ -162,16 +162,22 @@ class Probe:
         }
 
 
-def _varied(batch: Batch, classes: bool) -> Array:
-    """The rows to look at: of as many classes as there are, or spread over the whole part."""
-    count = min(SHOWN, len(batch))
-    if not classes:
-        return np.linspace(0, len(batch) - 1, count).astype(int)
+def _varied(batch: Batch) -> Array:
+    """The rows to look at, the longest first: of as many classes as there are, or spread over the whole part."""
+    rows = _classes(batch) if batch.targets.ndim == 1 else _spread(batch)
+    return rows if batch.lengths is None else rows[np.argsort(-batch.lengths[rows], kind="stable")]
+
+
+def _spread(batch: Batch) -> Array:
+    return np.linspace(0, len(batch) - 1, min(SHOWN, len(batch))).astype(int)
+
+
+def _classes(batch: Batch) -> Array:
     rank = np.zeros(len(batch), int)  # how many rows of the same class come before
     for label in np.unique(batch.targets):
         same = batch.targets == label
         rank[same] = np.arange(same.sum())
-    return np.lexsort((batch.targets, rank))[:count]
+    return np.lexsort((batch.targets, rank))[:SHOWN]
 
 
 def _last(traces: dict[str, Trace], state: str, lengths: Tensor | None) -> Tensor:

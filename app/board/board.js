@@ -1,7 +1,9 @@
 /** The board of a run: builds the page once, follows the live line, draws what changed. */
 
+import { AlignmentPanel } from "./alignment.js";
+import { inShort } from "./answering.js";
 import { Crosshair } from "./crosshair.js";
-import { el, setText } from "./dom.js";
+import { el } from "./dom.js";
 import { Scalars, decode } from "./frames.js";
 import { Head } from "./head.js";
 import { press } from "./keys.js";
@@ -10,11 +12,14 @@ import { load, lookOf } from "./look.js";
 import { MapPanel } from "./maps.js";
 import { Panel } from "./panel.js";
 import { READINGS } from "./readings.js";
+import { Sampler } from "./sampler.js";
 import { Snapshots } from "./snapshots.js";
 import { Stream } from "./socket.js";
 import { Timeline } from "./timeline.js";
 import { Transport } from "./transport.js";
+import { WordsPanel } from "./words.js";
 
+const KINDS = { lines: LinePanel, maps: MapPanel, alignment: AlignmentPanel, words: WordsPanel };
 const DRAW = 100; // ms between two drawings
 const SETTLE = 400; // ms after the last change until charts are drawn in full
 const SPEAK = 250; // ms between two changes of the words and large numbers
@@ -104,9 +109,7 @@ class Board {
   // -- the page ----------------------------------------------------------------------------------------------------------
 
   #build() {
-    this.sampler = el("select.lab-select", { "aria-label": "Sample", hidden: true });
-    this.sampler.addEventListener("change", () => this.#choose(Number(this.sampler.value)));
-    this.answer = el("span.lab-answer");
+    this.sampler = new Sampler((sample) => this.#choose(sample));
     this.columns = { steps: el("div.lab-column"), time: el("div.lab-column") };
     this.root = el(
       "div.lab-board",
@@ -164,28 +167,25 @@ class Board {
     this.resized.disconnect();
     this.seen.disconnect();
     this.visible.clear();
-    const kinds = { lines: LinePanel, maps: MapPanel };
     const context = this.#context();
-    this.panels = specs.map((spec) => Object.assign(spec.figure ? new kinds[spec.kind](spec, context) : new Panel(spec), { column: spec.column, key: "" }));
+    this.panels = specs.map((spec) => Object.assign(spec.figure ? new KINDS[spec.kind](spec, context) : new Panel(spec), {
+      column: spec.column,
+      measured: spec.column === "steps" && spec.kind === "lines", // moves with every step; the others with every snapshot
+      key: "",
+    }));
     for (const name of ["steps", "time"])
       this.columns[name].replaceChildren(...this.panels.filter((panel) => panel.column === name).map((panel) => panel.node));
     for (const panel of this.panels) {
       this.resized.observe(panel.picture);
       this.seen.observe(panel.node);
     }
-    this.#sampler();
     this.wordsAt = 0;
   }
 
-  /** The choice of a sample stands in the head of the gates; its answer beside it. */
   #sampler() {
     const samples = this.about?.samples ?? [];
-    const gates = this.panels.find((panel) => panel.id === "gates");
-    this.sampler.hidden = samples.length < 2;
-    this.sampler.replaceChildren(...samples.map((sample, k) => el("option", { value: k }, sample.title)));
     if (this.sample >= samples.length) this.#choose(0);
-    this.sampler.value = String(this.sample);
-    gates?.options.append(this.sampler, this.answer);
+    this.sampler.furnish(this.panels, samples, this.sample);
   }
 
   present(on = !this.presented) {
@@ -222,6 +222,7 @@ class Board {
   #bare() {
     this.about = null;
     this.#furnish(this.data.panels);
+    this.#sampler();
   }
 
   /** Forget what was measured; what the viewer has chosen stays. */
@@ -234,7 +235,7 @@ class Board {
 
   #choose(sample) {
     this.sample = sample;
-    this.sampler.value = String(sample);
+    this.sampler.show(sample);
     this.snapshots.choose(sample);
     this.stream.choose(sample);
     this.ui += 1;
@@ -301,6 +302,7 @@ class Board {
       this.history = false;
       if (found === "gap") return this.stream.resync();
       this.made ??= frame.made;
+      if (this.state?.status === "finished") this.#speak();
     } else this.snapshots.add(frame);
     this.stream.reached(frame.seq, null);
     this.wake();
@@ -345,7 +347,7 @@ class Board {
     let drawn = 0;
     for (const panel of this.panels) {
       if (!panel.draw || !this.about || !this.visible.has(panel)) continue;
-      const moving = panel.column === "steps" ? this.scalars.last : this.snapshots.version;
+      const moving = panel.measured ? this.scalars.last : this.snapshots.version;
       const key = [moving, this.ui, panel.picture.clientWidth, panel.picture.clientHeight, Boolean(window.Plotly)].join();
       if (key === panel.key && !(panel.stale && begun - panel.fullAt > SETTLE)) continue;
       const settled = key === panel.key;
@@ -382,15 +384,7 @@ class Board {
       const reading = READINGS[panel.id];
       panel.say(this.described && reading ? reading(known) : { number: "", label: "", sentence: this.#waiting() });
     }
-    const prediction = arrays.get("prediction")?.data;
-    const sample = this.about?.samples?.[this.sample];
-    setText(this.answer, this.described && prediction && sample ? this.#answer(prediction, sample) : "");
-  }
-
-  #answer(prediction, sample) {
-    if (!this.about.answers) return `right: ${sample.target}`;
-    const answer = this.about.answers[prediction.indexOf(Math.max(...prediction))];
-    return answer === sample.target ? `answers ${answer}, which is right` : `answers ${answer}, right is ${sample.target}`;
+    this.sampler.say(this.described ? inShort(this.about, this.about.samples?.[this.sample], arrays) : "");
   }
 
   #waiting() {
@@ -403,7 +397,8 @@ class Board {
   /** The head line, the notice and the buttons. */
   #speak() {
     const { run, state, missing, data } = this;
-    this.head.show({ run, state, missing, about: this.described ? this.about : null, title: data.title });
+    const best = this.scalars.get("best/step")?.last;
+    this.head.show({ run, state, missing, best, about: this.described ? this.about : null, title: data.title });
     this.transport.update(state, data.editable !== false);
   }
 }

@@ -57,13 +57,14 @@ export class Head {
    * @param {any} known.about null until the run is described
    * @param {string} known.title the run's name until then
    * @param {string|null} known.missing why there is no such run
+   * @param {number} [known.best] the step of the best validation, once the run is over
    */
-  show({ run, state, about, title, missing }) {
+  show({ run, state, about, title, missing, best }) {
     if (state?.status === "running") this.ranAt = Date.now();
     setText(this.name, state?.name || about?.title || title || (run === null ? "No run yet" : "A new run"));
     setText(this.setting, state?.name && about ? about.title : "");
     this.title.classList.toggle("long", this.title.textContent.length > 56);
-    let told = describe(state, this.connection, Date.now() - this.ranAt < TURN);
+    let told = describe(state, this.connection, Date.now() - this.ranAt < TURN, best);
     if (run === null) told = { word: "", rest: "choose settings at the left and press Train", tone: "calm" };
     if (this.hope && (Date.now() > this.hope.until || state?.desired !== this.hope.was)) this.hope = null;
     if (this.hope) told = { ...told, word: this.hope.word };

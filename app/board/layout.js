@@ -61,26 +61,29 @@ export function layoutOf(figure, look, { width, height, xRange, yRange, log, zoo
 /** Whether the x axis is one of dates. */
 export const hasDates = (figure) => figure.data.some((trace) => typeof trace.x?.[0] === "string");
 
-/** Vertical lines: where the learning rate or the clipping was changed, and the step one has scrubbed to. */
-function marks({ state, at }, tokens) {
+/** Vertical lines: where a setting was changed, the best validation, and the step one has scrubbed to. */
+function marks({ state, at, best }, tokens) {
   const vertical = (x, line) => ({ type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, line });
   const changes = (state?.overrides ?? []).map((o) => vertical(o.step, { color: tokens.faint, width: 1 }));
+  if (Number.isFinite(best)) changes.push(vertical(best, { color: tokens.quiet, width: 1, dash: "dot" }));
   return at === null ? changes : [...changes, vertical(at, { color: tokens.ink, width: 1.5 })];
 }
 
-function labels({ state }, tokens, size, [low, high]) {
-  return (state?.overrides ?? []).map((o, k) => ({
-    x: o.step,
-    y: 1,
+function labels({ state, best }, tokens, size, [low, high]) {
+  const label = (x, text, more) => ({
+    x,
     yref: "paper",
-    yshift: -(k % 3) * (size + 3),
-    xanchor: o.step > (low + high) / 2 ? "right" : "left",
-    yanchor: "top",
+    xanchor: x > (low + high) / 2 ? "right" : "left",
     showarrow: false,
     font: { size, color: tokens.quiet },
     bgcolor: tokens.paper,
     opacity: 0.9,
     borderpad: 1,
-    text: `${SHORT[o.field] ?? o.field} ${o.value}`,
-  }));
+    text,
+    ...more,
+  });
+  const changes = (state?.overrides ?? []).map((o, k) =>
+    label(o.step, `${SHORT[o.field] ?? o.field} ${o.value}`, { y: 1, yanchor: "top", yshift: -(k % 3) * (size + 3) }),
+  );
+  return Number.isFinite(best) ? [...changes, label(best, "best", { y: 0.5, yanchor: "middle" })] : changes;
 }

@@ -9,6 +9,7 @@ import { el, setAttribute } from "./dom.js";
 import { number } from "./text.js";
 
 const CONFIG = { displayModeBar: false, doubleClick: false, responsive: false, scrollZoom: false, showTips: false };
+const WITH_BEST = ["loss", "metric"]; // panels that mark the step of the best validation
 const FULL = 3000; // ms after which a chart is redrawn in full even if only values changed
 
 export class LinePanel extends Panel {
@@ -133,7 +134,8 @@ export class LinePanel extends Panel {
     const yRange = this.zoom?.y ?? this.#yRange(range, log);
     const { clientWidth: width, clientHeight: height } = this.plot;
     const look = { ...this.context.colours(), size: this.context.fontSize() };
-    const marked = this.spec.column === "steps" ? model : null;
+    const best = WITH_BEST.includes(this.id) ? model.scalars.get("best/step")?.last : NaN;
+    const marked = this.spec.column === "steps" ? { ...model, best } : null;
     const layout = layoutOf(this.spec.figure, look, { width, height, xRange, yRange, log, zoom: this.zoom, timed: this.timed, marked });
     const looks = JSON.stringify([layout, data.map(({ x, y, mode, ...look }) => [look, mode === "lines" ? 0 : x.length])]);
     const now = performance.now();

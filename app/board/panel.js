@@ -16,7 +16,7 @@ export class Panel {
     this.heading = el("h3.lab-title", { title: spec.help }, spec.title);
     this.node = el(
       "section.lab-panel",
-      { "data-panel": spec.id, "aria-label": spec.title, style: `--height:${spec.height}` },
+      { "data-panel": spec.id, "data-kind": spec.kind, "aria-label": spec.title, style: `--height:${spec.height}` },
       el("header.lab-head", {}, this.heading, this.options, el("div.lab-reading", {}, this.label, this.number)),
       this.switches,
       this.picture,

@@ -32,7 +32,7 @@ export function power(value) {
   return Math.abs(exponent) < 2 ? number(value) : `10${raised(exponent)}`;
 }
 
-export const percent = (share) => (Number.isFinite(share) ? `${count(share * 100)}${THIN}%` : "–");
+export const percent = (share) => (Number.isFinite(share) ? `${count(share * 100)}\u202f%` : "–");
 
 /** Seconds as a person says them. */
 export function duration(seconds) {
@@ -48,9 +48,10 @@ export function duration(seconds) {
  * @param {any} state the last state message, or null
  * @param {string} link how the live line is
  * @param {boolean} sharing whether the run ran a moment ago: runs take turns of a second, which is no news
+ * @param {number} best the step of the best validation, where it is known
  * @returns {{word: string, rest: string, tone: "calm"|"live"|"done"|"bad"}}
  */
-export function describe(state, link, sharing = false) {
+export function describe(state, link, sharing = false, best = NaN) {
   if (!state) return { word: "", rest: link === "live" ? "looking for the run" : "connecting", tone: "calm" };
   const place = `${count(Math.max(state.step, 0))} / ${count(state.steps)}`;
   const speed = state.speed ? `${number(state.speed)} steps/s` : "";
@@ -76,6 +77,10 @@ export function describe(state, link, sharing = false) {
     case "paused":
       return { word: state.desired === "running" ? "resuming…" : "paused", rest: place, tone: "calm" };
     case "finished":
+      if (state.step < state.steps) {
+        const why = Number.isFinite(best) ? `no better validation since step ${count(best)}` : "";
+        return { word: "finished early", rest: join(`at step ${count(state.step)}: ${why}`.replace(/: $/, ""), duration(state.elapsed)), tone: "done" };
+      }
       return { word: "finished", rest: join(`${count(state.steps)} steps`, duration(state.elapsed)), tone: "done" };
     case "stopped":
       return { word: "stopped", rest: join(place, duration(state.elapsed)), tone: "calm" };

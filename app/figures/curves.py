@@ -36,7 +36,8 @@ def metric(about: About) -> go.Figure:
     """Notice when the metric leaves its chance level: that is the moment the network has understood the task."""
     name = str(about["metric"])
     words = METRIC_NAMES.get(name, name)
-    drawing = figure("training step", with_unit(words, about["metric_unit"]), meta={"title": words.capitalize()})
+    axis = words if about["metric_unit"] == words else with_unit(words, about["metric_unit"])
+    drawing = figure("training step", axis, meta={"title": words.capitalize()})
     drawing.add_trace(curve("train", f"{name}/train", theme.line(width=1), opacity=0.45, meta={"group": "train"}))
     drawing.add_trace(
         curve("train, smoothed", f"{name}/train", theme.line(width=2.25), meta={"smooth": SMOOTH, "group": "train"})

@@ -1,0 +1,178 @@
+/** What every map over the time steps is drawn with: bytes looked up in a palette, marks under the axis, a scale. */
+
+import { edges } from "./crosshair.js";
+import { el } from "./dom.js";
+import { fits, nice, short, spoken } from "./marks.js";
+
+const LEAN = Math.PI / 3.2; // of words that are wider than a time step
+const LONGEST = 64; // px of a leaning word
+
+export class Canvas {
+  /** @param {any} context of the panel: `about`, `sample()`, `steps()`, `colours()`, `palettes()`, `fontSize()` */
+  constructor(context) {
+    this.context = context;
+    this.node = el("canvas.lab-canvas", { "aria-hidden": "true" });
+    this.pen = this.node.getContext("2d");
+    this.images = new Map();
+    this.bars = new Map();
+  }
+
+  get sample() {
+    return this.context.about.samples?.[this.context.sample()];
+  }
+
+  /** What the look of any map depends on besides its values. */
+  key(width, height) {
+    const { context } = this;
+    return [width, height, window.devicePixelRatio || 1, context.sample(), context.colours().mode, context.fontSize()].join();
+  }
+
+  /** An empty sheet of this size in CSS pixels. */
+  begin(width, height) {
+    const ratio = window.devicePixelRatio || 1;
+    const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (this.node.width !== w || this.node.height !== h) Object.assign(this.node, { width: w, height: h });
+    this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.pen.clearRect(0, 0, width, height);
+    this.width = width;
+    this.size = this.context.fontSize();
+    this.beside = edges(this.size);
+    this.inner = width - this.beside.left - this.beside.right;
+    this.plan();
+  }
+
+  /** How the marks are written, the same for every sample, so that the maps above keep their height. */
+  plan() {
+    const { pen, size } = this;
+    pen.font = this.#font(size);
+    const cell = this.inner / this.context.steps();
+    const marks = (this.context.about.samples ?? []).flatMap((sample) => sample.marks);
+    const words = marks.filter((mark) => mark.length > 3 && !/^(row|pixel) \d+$/.test(mark));
+    const widest = Math.max(0, ...words.map((word) => pen.measureText(word).width));
+    this.leaning = words.length > 0 && widest + 3 > cell && cell > size * 0.75;
+    this.foot = size * 2 + 14 + (this.leaning ? Math.round(Math.sin(LEAN) * Math.min(widest, LONGEST)) - size + 6 : 0);
+  }
+
+  #font(size, weight = 400) {
+    return `${weight} ${size}px ${this.context.colours().font}`;
+  }
+
+  /**
+   * Rows of bytes as an image, one pixel each.
+   * @param {string} name images of one name share their memory
+   * @param {{bytes: Uint8Array, units: number, steps: number}} map
+   * @param {Uint32Array} palette @param {(row: number, t: number) => boolean} [blank] where there is nothing
+   */
+  image(name, { bytes, units, steps }, palette, blank = null) {
+    let kept = this.images.get(name);
+    if (!kept || kept.canvas.width !== steps || kept.canvas.height !== units) {
+      const canvas = el("canvas", { width: steps, height: units });
+      const pen = canvas.getContext("2d");
+      const pixels = pen.createImageData(steps, units);
+      kept = { canvas, pen, pixels, words: new Uint32Array(pixels.data.buffer) };
+      this.images.set(name, kept);
+    }
+    const { words } = kept;
+    for (let k = 0; k < bytes.length; k++) words[k] = palette[bytes[k]];
+    if (blank) for (let k = 0; k < bytes.length; k++) if (blank(Math.floor(k / steps), k % steps)) words[k] = 0;
+    kept.pen.putImageData(kept.pixels, 0, 0);
+    return kept.canvas;
+  }
+
+  /** Draw an image over the time steps, `top` to `top + height`; more rows than pixels: neighbours are averaged. */
+  place(image, top, height) {
+    const { pen } = this;
+    const pixels = Math.round(height * (window.devicePixelRatio || 1));
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(this.#squeezed(image, pixels), this.beside.left, top, this.inner, height);
+  }
+
+  #squeezed(image, height) {
+    if (image.height <= height || height < 1) return image;
+    this.between ??= el("canvas");
+    const pen = this.between.getContext("2d");
+    Object.assign(this.between, { width: image.width, height }); // also clears it
+    pen.imageSmoothingQuality = "high";
+    pen.drawImage(image, 0, 0, image.width, height);
+    return this.between;
+  }
+
+  /** The colours beside a map, and the values at their two ends. */
+  scale(palette, { top, height, low, high }) {
+    const { pen, size } = this;
+    const x = this.width - this.beside.right + 8;
+    pen.imageSmoothingEnabled = true;
+    pen.drawImage(this.#bar(palette), x, top, 6, height);
+    pen.font = this.#font(size - 2);
+    pen.fillStyle = this.context.colours().tokens.quiet;
+    pen.textAlign = "left";
+    pen.textBaseline = "top";
+    pen.fillText(short(high), x + 10, top);
+    pen.textBaseline = "bottom";
+    if (height > size * 2) pen.fillText(short(low), x + 10, top + height);
+  }
+
+  #bar(palette) {
+    if (!this.bars.has(palette)) {
+      const canvas = el("canvas", { width: 1, height: 256 });
+      const pen = canvas.getContext("2d");
+      const pixels = pen.createImageData(1, 256);
+      const words = new Uint32Array(pixels.data.buffer);
+      words.forEach((_, k) => (words[k] = palette[255 - k]));
+      pen.putImageData(pixels, 0, 0);
+      this.bars.set(palette, canvas);
+    }
+    return this.bars.get(palette);
+  }
+
+  /** The inputs' marks, those that decide with a bar above them, and the numbers of the time steps; as many as fit. */
+  marks(top) {
+    const { pen, size, inner } = this;
+    const { left, right } = this.beside;
+    const { tokens } = this.context.colours();
+    const steps = this.context.steps();
+    const marks = this.sample?.marks ?? [];
+    const cell = inner / steps;
+    const at = (t) => left + (t + 0.5) * cell;
+    pen.fillStyle = tokens.ink;
+    for (const t of this.sample?.keys ?? []) pen.fillRect(at(t) - Math.max(3, cell * 0.4), top + 1, Math.max(6, cell * 0.8), 2);
+    pen.textBaseline = "top";
+    pen.font = this.#font(size);
+    const widest = Math.max(6, ...marks.slice(0, 64).map((mark) => pen.measureText(mark).width)) + 3;
+    if (this.leaning) this.#lean(marks, at, top + 6);
+    else {
+      pen.textAlign = "center";
+      for (let t = 0; t < marks.length; t += nice(widest / cell)) pen.fillText(marks[t], at(t), top + 4);
+    }
+    const foot = top + this.foot - size - 7;
+    pen.font = this.#font(size - 1);
+    pen.fillStyle = tokens.quiet;
+    pen.textAlign = "center";
+    for (let t = 0; t < steps; t += nice((size * 4) / cell)) pen.fillText(String(t), at(t), foot);
+    pen.textAlign = "right";
+    pen.fillText("t =", left - 6, foot);
+    // a wide first mark begins before its cell
+    pen.fillText("input", left - Math.max(6, this.leaning ? 6 : widest / 2 - cell / 2 + 3), top + 4);
+    pen.textAlign = "left";
+    pen.fillText("step", this.width - right + 8, foot);
+  }
+
+  #lean(marks, at, top) {
+    const { pen } = this;
+    pen.textAlign = "right";
+    marks.forEach((mark, t) => {
+      pen.save();
+      pen.translate(at(t) + this.size * 0.3, top);
+      pen.rotate(-LEAN);
+      pen.fillText(fits(pen, mark, LONGEST), 0, -this.size * 0.3);
+      pen.restore();
+    });
+  }
+
+  /** The head of a read-out: the time step, and what is read there. */
+  where(t) {
+    const mark = this.sample?.marks[t];
+    const key = this.sample?.keys?.includes(t) ? ", which decides" : "";
+    return `t = ${t}${mark ? `, input ${spoken(mark)}${key}` : ""}`;
+  }
+}
