@@ -102,7 +102,8 @@ def _characters(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
                 f"{name} begins as {marked.removesuffix('-sig').upper()} but is damaged at byte {error.start}; "
                 "save it again as UTF-8."
             ) from error
-    encoding = _guess(data)
+    few = 0 < data.count(b"\0") < len(data) / 4  # of UTF-16 about every second byte is 0
+    encoding = None if few else _guess(data)
     if encoding is None:
         raise _no_text(name)
     shown = encoding.replace("_", "-").upper()

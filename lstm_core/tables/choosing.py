@@ -32,10 +32,11 @@ def column(table: Table, name: str | None = None, missing: Missing = "refuse", d
     `missing` says what becomes of rows without a number: refused, left out, or filled with the number before.
     """
     chosen = _of_numbers(table, name) if name else _first(table)
-    times, notes = _times(table, dates)
+    by = _named(table, dates) if dates else _first_of_dates(table)
+    times, notes = _times(table, by)
     rows = times.dropna().index
-    if len(rows) < table.rows and missing == "refuse":
-        raise FileProblem(_no_value(table, _named(table, dates or ""), "date", times))
+    if by is not None and len(rows) < table.rows and missing == "refuse":
+        raise FileProblem(_no_value(table, by, "date", times))
     in_order, more = _ordered(times[rows])
     numbers = kinds.numbers(table.cells[chosen.name], table.decimal)
     if missing == "refuse" and chosen.missing:
@@ -107,17 +108,16 @@ def _others(table: Table, name: str) -> str:
     return f"one of {shown}" if others else "a file with a column of numbers that change"
 
 
-def _times(table: Table, name: str | None) -> tuple[Any, list[str]]:
-    """What the rows are ordered by, one entry per row, and how it was found."""
+def _first_of_dates(table: Table) -> Column | None:
+    return next((found for found in table.columns if found.kind == "date" and not found.constant), None)
+
+
+def _times(table: Table, found: Column | None) -> tuple[Any, list[str]]:
+    """What the rows are ordered by, one entry per row: a column, else their number; and how it was read."""
     import pandas as pd
 
-    if name:
-        found = _named(table, name)
-    else:
-        known = [other for other in table.columns if other.kind == "date" and not other.constant]
-        if not known:
-            return pd.Series(range(1, table.rows + 1)), []
-        found = known[0]
+    if found is None:
+        return pd.Series(range(1, table.rows + 1)), []
     cells = table.cells[found.name]
     if found.kind == "text":
         there = cells[~kinds.is_missing(cells)]
@@ -126,7 +126,7 @@ def _times(table: Table, name: str | None) -> tuple[Any, list[str]]:
             f"Column “{found.name}” of {table.name} {what}; choose a column of dates such as 2024-01-31 or 31.1.2024."
         )
     times = kinds.dates(cells) if found.kind == "date" else kinds.numbers(cells, table.decimal)
-    notes = [] if name else [f"The rows are in the order of the column “{found.name}”."]
+    notes = [f"The rows are in the order of the column “{found.name}”."]
     if found.kind == "date":
         first = times.notna().to_numpy().argmax()
         written, understood = str(cells.iloc[first]), _labels(times.iloc[first : first + 1])[0]

@@ -6,6 +6,7 @@ All functions take and give pandas columns; a cell that is not of the kind asked
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from itertools import product
 from typing import Any, Literal
 
@@ -13,9 +14,12 @@ Kind = Literal["number", "date", "text"]
 
 MISSING = ["", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", "–", "—", ".", "?", "#value!", "#div/0!"]
 ENOUGH = 0.9  # the share of a column's cells that decides its kind
+SPACES = [" ", "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}", "'", "’"]  # between groups of three digits
 SAMPLE = 1000  # cells by which a way of writing is found
 
 _PLAIN = r"[+-]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)(?:[eE][+-]?[0-9]+)?"
+_LIKE_A_NUMBER = r"[+−-]?[$€£¥]?\s*[+−-]?[0-9.,'’\s  ]+(?:[eE][+-]?[0-9]+)?\s*[$€£¥%]?"
+_LIKE_A_DATE = r"[0-9][^0-9]*[0-9][^0-9]*[0-9][^0-9]*[0-9]"
 _GROUPED = {sign: rf"[+-]?[1-9][0-9]{{0,2}}(?:[{sign}][0-9]{{3}})+" for sign in ".,"}
 _FRACTION = {sign: rf"[+-]?[0-9]+[{sign}][0-9]+" for sign in ".,"}
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
@@ -28,7 +32,7 @@ TIMES = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"]
 FORMATS = ["ISO8601", *(day + time for day, time in product(DAYS, TIMES))]
 
 
-def _sample(cells: Any, count: int = SAMPLE) -> Any:
+def sample(cells: Any, count: int = SAMPLE) -> Any:
     """At most about `count` cells, from all over the column."""
     return cells.iloc[:: max(1, len(cells) // count)]
 
@@ -43,26 +47,23 @@ def are_formulas(cells: Any) -> Any:
     return cells.str.startswith("=")
 
 
-def decimal_sign(columns: list[Any]) -> Literal[".", ","] | None:
+def decimal_sign(cells: Any) -> Literal[".", ","] | None:
     """The sign before the decimals in most numbers; None where «1,234» is all there is to go by, or less."""
-    votes = {".": 0, ",": 0}
-    for cells in map(_sample, columns):
-        for sign, other in (".,", ",."):
-            certain = cells.str.fullmatch(_FRACTION[sign]) & ~cells.str.fullmatch(_GROUPED[sign])
-            both = cells.str.fullmatch(rf"{_GROUPED[other]}[{sign}][0-9]+")
-            votes[sign] += int((certain | both).sum())
+    cells = cells.str.replace(f"[{''.join(SPACES)}]", "", regex=True)
+    votes = {}
+    for sign, other in (".,", ",."):
+        certain = cells.str.fullmatch(_FRACTION[sign]) & ~cells.str.fullmatch(_GROUPED[sign])
+        both = cells.str.fullmatch(rf"{_GROUPED[other]}[{sign}][0-9]+")
+        votes[sign] = int((certain | both).sum())
     if votes["."] == votes[","]:
         return None
     return "." if votes["."] > votes[","] else ","
 
 
-def grouped(columns: list[Any], sign: str) -> str | None:
+def grouped(cells: Any, sign: str) -> str | None:
     """A number such as «1,234», with groups of three behind `sign`, if there is one."""
-    for cells in map(_sample, columns):
-        found = cells[cells.str.fullmatch(_GROUPED[sign])]
-        if len(found):
-            return str(found.iloc[0])
-    return None
+    found = cells[cells.str.fullmatch(_GROUPED[sign])]
+    return str(found.iloc[0]) if len(found) else None
 
 
 def numbers(cells: Any, decimal: str) -> Any:
@@ -71,8 +72,10 @@ def numbers(cells: Any, decimal: str) -> Any:
 
     plain = cells.str.fullmatch(_PLAIN if decimal == "." else "[+-]?[0-9]+")
     values = pd.to_numeric(cells.where(plain), errors="coerce").astype("float64")
-    rest = _plain(cells[~plain & ~is_missing(cells)], decimal)
-    values[rest.index] = pd.to_numeric(rest.where(rest.str.fullmatch(_PLAIN)), errors="coerce").astype("float64")
+    rest = cells[~plain & cells.str.fullmatch(_LIKE_A_NUMBER)]
+    if len(rest):
+        rest = _plain(rest, decimal)
+        values[rest.index] = pd.to_numeric(rest.where(rest.str.fullmatch(_PLAIN)), errors="coerce").astype("float64")
     return values.where(values.abs() != float("inf"))
 
 
@@ -80,7 +83,7 @@ def _plain(cells: Any, decimal: str) -> Any:
     """Numbers without their unit, their groups of three and their own kind of minus and decimal sign."""
     thousands = "." if decimal == "," else ","
     cells = cells.str.replace("−", "-", regex=False).str.replace(_AROUND, "", regex=True)
-    for space in (" ", "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}", "'", "’"):
+    for space in SPACES:
         in_groups = cells.str.fullmatch(rf"[+-]?[0-9]{{1,3}}(?:{space}[0-9]{{3}})+(?:[{decimal}][0-9]*)?")
         cells = cells.mask(in_groups, cells.str.replace(space, "", regex=False))
     in_groups = cells.str.fullmatch(rf"{_GROUPED[thousands]}(?:[{decimal}][0-9]*)?")
@@ -98,14 +101,16 @@ def dates(cells: Any) -> Any:
     import pandas as pd
 
     there = cells[~is_missing(cells)]
-    some = _sample(there, 50)
-    if not len(some) or not some.str.contains("[0-9]").all():
+    some = sample(there, 50)
+    if not len(some) or not some.str.contains(_LIKE_A_DATE).mean() >= ENOUGH:
         return None
 
     def parsed(part: Any, form: str) -> Any:
         return pd.to_datetime(part, format=form, errors="coerce", utc=True)
 
-    fitting = [form for form in FORMATS if parsed(some, form).notna().mean() >= ENOUGH]
+    first = some.iloc[:3].tolist()
+    likely = [form for form in FORMATS if form == "ISO8601" or any(_fits(cell, form) for cell in first)]
+    fitting = [form for form in likely if parsed(some, form).notna().mean() >= ENOUGH]
     readings = [parsed(cells, form) for form in fitting[:1] if form == "ISO8601"] or [
         parsed(cells, form) for form in fitting
     ]
@@ -120,9 +125,18 @@ def dates(cells: Any) -> Any:
     return next(in_order, readings[0]).dt.tz_localize(None)
 
 
+def _fits(cell: str, form: str) -> bool:
+    """Whether a cell is a date of this form; much quicker than to ask pandas, which then decides."""
+    try:
+        datetime.strptime(cell, form)
+    except ValueError:
+        return False
+    return True
+
+
 def kind_of(cells: Any, decimal: str) -> Kind:
     """What most cells that hold something are."""
-    there = _sample(cells[~is_missing(cells)])
+    there = sample(cells[~is_missing(cells)])
     if not len(there):
         return "text"
     if numbers(there, decimal).notna().mean() >= ENOUGH:

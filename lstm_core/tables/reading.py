@@ -19,7 +19,7 @@ from lstm_core.tables import kinds
 from lstm_core.tables.kinds import Kind
 from lstm_core.texts import decode, signature
 
-COLUMNS, CELLS = 500, 2_000_000  # the most that a table may have
+COLUMNS, CELLS = 200, 2_000_000  # the most that a table may have
 SAMPLE = 100  # rows by which the separator is found
 SEPARATORS = {"\t": "tab", ";": ";", "|": "|", ",": ",", " ": "space"}  # the likelier one first
 
@@ -61,9 +61,11 @@ def read(data: bytes, name: str) -> Table:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     separator, text = _separator(text, name)
     cells, skipped = _cells(text, separator, name)
-    known = kinds.decimal_sign(list(_columns(cells.iloc[1:])))
-    decimal = known or _likely_decimal(cells, separator)
-    guesses = [] if known else _guesses(cells, decimal)
+    some = kinds.sample(cells.iloc[1:]).melt()["value"]
+    known = kinds.decimal_sign(some)
+    # A table that does not separate by commas, but has some in its numbers, means decimals.
+    decimal = known or ("," if separator == ";" and kinds.grouped(some, ",") else ".")
+    guesses = [] if known else _guesses(some, decimal)
     cells, more = _with_names(cells, decimal, name)
     described = tuple(_describe(str(name), cells[name], decimal) for name in cells.columns)
     return Table(name, cells, described, decimal, (*notes, *skipped, *guesses, *more))
@@ -147,7 +149,8 @@ def _cells(text: str, separator: str, name: str) -> tuple[Any, tuple[str, ...]]:
             keep_default_na=False,
         )
     except (ValueError, OverflowError) as error:  # pandas' own errors are kinds of ValueError
-        raise FileProblem(f"{name} cannot be read as CSV: {error}") from error
+        why = "a quotation mark is left open" if "inside string" in str(error) else str(error).strip().rstrip(".")
+        raise FileProblem(f"{name} cannot be read as CSV: {why}.") from error
     cells = cells.fillna("").apply(lambda column: column.str.strip())
     if width > 1:
         cells = cells[(cells != "").any(axis=1)].reset_index(drop=True)
@@ -165,20 +168,11 @@ def _is_title(row: list[str], usual: int) -> bool:
     return sum(bool(cell.strip()) for cell in row) < 2 and (len(row) < usual or usual > 2)
 
 
-def _columns(cells: Any) -> Iterator[Any]:
-    return (cells[name] for name in cells.columns)
-
-
-def _likely_decimal(cells: Any, separator: str) -> str:
-    """Where no number tells: a table that does not separate by commas, but has some in its numbers, means decimals."""
-    return "," if separator == ";" and kinds.grouped(list(_columns(cells)), ",") else "."
-
-
 def _guesses(cells: Any, decimal: str) -> list[str]:
     """What to say where numbers could be read in two ways."""
     notes = []
     for mark in ".,":
-        example = kinds.grouped(list(_columns(cells)), mark)
+        example = kinds.grouped(cells, mark)
         if example is not None:
             value = example.replace(mark, ".") if mark == decimal else example.replace(mark, "")
             notes.append(f"Numbers such as {example} can be meant in two ways; they were read as {value}.")
@@ -210,7 +204,9 @@ def _with_names(cells: Any, decimal: str, name: str) -> tuple[Any, list[str]]:
 def _is_header(cells: Any, decimal: str) -> bool:
     """Whether the first row names the columns: none of it is data, or it is text above numbers or dates."""
     rest = cells.iloc[1:]
-    above = [kinds.kind_of(cells[column].head(1), decimal) for column in cells.columns]
+    first = cells.iloc[0].reset_index(drop=True)
+    numbers = kinds.numbers(first, decimal).notna()
+    above = ["number" if n else kinds.kind_of(first[[at]], decimal) for at, n in numbers.items()]
     if set(above) == {"text"}:
         return True
     below = [kinds.kind_of(rest[column], decimal) for column in cells.columns]
