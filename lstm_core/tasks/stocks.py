@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -18,11 +20,19 @@ if TYPE_CHECKING:
 
 
 class Stocks(SeriesConfig):
-    """105 weekly prices of 2018 and 2019, each as a multiple of the first; the table that ships with plotly."""
+    """105 weekly prices of 2018 and 2019, each as a multiple of the first; the table that ships with plotly.
+
+    There is no goal: 53 windows are too few to learn from, and prices hardly tell what follows. Measured on the test of
+    Alphabet's prices: the example errs by 0.031, 0.052 and 0.053 (seeds 1, 2, 3) with a lag of 2, 1 and 2, in 2 s of
+    one core; persistence, which repeats the last price, errs by 0.017.
+    """
 
     title: ClassVar[str] = "Stock prices"
     summary: ClassVar[str] = "Forecast next week's price; the honest rival is to repeat this week's."
     metric_unit: ClassVar[str] = "× first price"
+    examples: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+        {"Alphabet's next price": {"task": {"name": "stocks"}, "model": {"hidden_size": 16}}}
+    )
 
     name: Literal["stocks"] = "stocks"
     ticker: Literal["GOOG", "AAPL", "AMZN", "FB", "NFLX", "MSFT"] = setting(
