@@ -18,7 +18,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 ENCODINGS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"]
 ENCODINGS += ["shift_jis", "gb18030", "euc_kr", "big5", "euc_jp", "mac_roman"]
 WIDE = ["utf_16_le", "utf_16_be", "utf_32_le", "utf_32_be"]
-MARKS = [(b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32")]
+MARKS = [(b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32")]
 MARKS += [(b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")]
 
 SIGNATURES = {
@@ -95,12 +95,11 @@ def _characters(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
     marked = next((encoding for mark, encoding in MARKS if data.startswith(mark)), None)
     try:
         if marked or b"\0" not in data:
-            return data.decode(marked or "utf-8"), ()
+            return data.decode(marked or "utf-8").removeprefix("\ufeff"), ()
     except UnicodeDecodeError as error:
         if marked:
             raise FileProblem(
-                f"{name} begins as {marked.removesuffix('-sig').upper()} but is damaged at byte {error.start}; "
-                "save it again as UTF-8."
+                f"{name} begins as {marked.upper()} but is damaged at byte {error.start}; save it again as UTF-8."
             ) from error
     few = 0 < data.count(b"\0") < len(data) / 4  # of UTF-16 about every second byte is 0
     encoding = None if few else _guess(data)
