@@ -50,12 +50,12 @@ def column(table: Table, name: str | None = None, missing: Missing = "refuse", d
         more.append(f"{filled} missing numbers were filled with the number before.")
     if values.abs().max() > LARGEST:
         raise FileProblem(
-            f"Column “{chosen.name}” of {table.name} holds {values.abs().max():g}; "
+            f"Column “{chosen.name}” holds {values.abs().max():g}; "
             f"numbers may be as large as {LARGEST:g}. Write them in a larger unit."
         )
     if values.nunique() < 2:
         raise FileProblem(
-            f"Column “{chosen.name}” of {table.name} always has the same value, so there is nothing to forecast; "
+            f"Column “{chosen.name}” always has the same value, so there is nothing to forecast; "
             f"choose {_others(table, chosen.name)}."
         )
     return Chosen(values.to_numpy(), _labels(in_order[values.index]), (*notes, *more))
@@ -71,11 +71,11 @@ def _of_numbers(table: Table, name: str) -> Column:
     formulas = cells[kinds.are_formulas(cells)]
     if len(formulas):
         raise FileProblem(
-            f"Column “{name}” of {table.name} holds formulas such as {formulas.iloc[0][:40]}, which are never worked "
+            f"Column “{name}” holds formulas such as {formulas.iloc[0][:40]}, which are never worked "
             "out here; save the table with the values in place of the formulas."
         )
     what = f"holds {_PLURAL[found.kind]} such as “{cells.iloc[0][:40]}”, not numbers" if len(cells) else "is empty"
-    raise FileProblem(f"Column “{name}” of {table.name} {what}; choose {_others(table, name)}.")
+    raise FileProblem(f"Column “{name}” {what}; choose {_others(table, name)}.")
 
 
 def _named(table: Table, name: str) -> Column:
@@ -122,9 +122,7 @@ def _times(table: Table, found: Column | None) -> tuple[Any, list[str]]:
     if found.kind == "text":
         there = cells[~kinds.is_missing(cells)]
         what = f"holds words such as “{there.iloc[0][:40]}”" if len(there) else "is empty"
-        raise FileProblem(
-            f"Column “{found.name}” of {table.name} {what}; choose a column of dates such as 2024-01-31 or 31.1.2024."
-        )
+        raise FileProblem(f"Column “{found.name}” {what}; choose a column of dates such as 2024-01-31 or 31.1.2024.")
     times = kinds.dates(cells) if found.kind == "date" else kinds.numbers(cells, table.decimal)
     notes = [f"The rows are in the order of the column “{found.name}”."]
     if found.kind == "date":
@@ -157,7 +155,7 @@ def _no_value(table: Table, found: Column, what: str, values: Any) -> str:
     cell = str(table.cells[found.name].iloc[where])
     said = f"“{cell[:40]}”" if cell else "an empty cell"
     return (
-        f"Column “{found.name}” of {table.name} has no {what} in {int(values.isna().sum())} of {table.rows} rows, "
+        f"Column “{found.name}” has no {what} in {int(values.isna().sum())} of {table.rows} rows, "
         f"first in row {where + 1} below the header ({said}). Leave such rows out, or fill them with the value before."
     )
 

@@ -247,7 +247,7 @@ def test_too_many_cells_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "arguments", "sentence"),
     [
-        ("a,b\nx,y\nz,w\n", {}, "Column “a” of it.csv holds words such as “x”, not numbers; choose a file"),
+        ("a,b\nx,y\nz,w\n", {}, "Column “a” holds words such as “x”, not numbers; choose a file"),
         ("a,b\nx,1\nz,2\n", {"name": "a"}, "choose one of “b”"),
         ("d,b\n2020-01-01,1\n2020-01-02,2\n", {"name": "d"}, "holds dates such as “2020-01-01”"),
         ("a,b\n1,2\n3,4\n", {"name": "c"}, "has no column “c”; its columns are “a”, “b”"),
@@ -255,7 +255,7 @@ def test_too_many_cells_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             "a,b\nx,2\ny,4\n",
             {"name": "b", "dates": "a"},
-            "Column “a” of it.csv holds words such as “x”; choose a column",
+            "Column “a” holds words such as “x”; choose a column",
         ),
         ("a\n5\n5\n5\n", {}, "always has the same value"),
         ("a\n=A1+B2\n=SUM(B1:B9)\n", {}, r"holds formulas such as =A1\+B2, which are never worked out"),
@@ -263,7 +263,7 @@ def test_too_many_cells_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             "d,v\n2020-01-01,1\n,2\n" + "2020-01-02,3\n" * 9,
             {"name": "v"},
-            "Column “d” of it.csv has no date in 1 of 11",
+            "Column “d” has no date in 1 of 11",
         ),
         ("a,b\n,1\n,2\n", {"name": "a"}, "is empty; choose one of “b”"),
     ],
@@ -296,7 +296,6 @@ def test_any_bytes_are_a_table_or_one_kind_of_refusal(data: bytes) -> None:
         read_all(data)
     except FileProblem as refused:
         said = str(refused)
-        assert said.startswith("it.csv")
         assert said.endswith((".", "?"))
 
 
