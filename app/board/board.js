@@ -52,7 +52,7 @@ class Board {
     this.leave = () => setTimeout(() => this.parent.isConnected || this.close());
     this.head = new Head(() => this.present());
     this.transport = new Transport((name, more) => this.act(name, more));
-    this.timeline = new Timeline((step) => this.goto(step));
+    this.timeline = new Timeline((step) => this.goto(step), (step) => this.act("fork", { step }));
     this.stream = new Stream(data.base, {
       message: (message) => this.#message(message),
       frame: (buffer) => this.#frame(buffer),
@@ -84,7 +84,7 @@ class Board {
 
   act(name, more = {}) {
     this.component.setTriggerValue("action", { name, run: this.run, ...more });
-    const word = { pause: "pausing…", resume: "resuming…", stop: "stopping…", train: "starting", rewind: "starting", reseed: "starting" }[name];
+    const word = { pause: "pausing…", resume: "resuming…", extend: "resuming…", stop: "stopping…", train: "starting", rewind: "starting", reseed: "starting", fork: "forking…" }[name];
     if (word) this.head.expect(word, this.state);
     this.#speak();
   }
@@ -261,7 +261,7 @@ class Board {
       this.marks = marks;
       this.missing = null;
       this.state = message;
-      this.timeline.update(message);
+      this.timeline.update(message, this.data.editable !== false);
       this.#speak();
     }
     this.wake();

@@ -54,7 +54,7 @@ export function layoutOf(figure, look, { width, height, xRange, yRange, log, zoo
     },
     separators: ".\u2009",
     shapes: [...(base.shapes ?? []).map(own), ...(marked ? marks(marked, tokens) : [])],
-    annotations: [...(base.annotations ?? []), ...(marked ? labels(marked, tokens, size - 1, xRange) : [])],
+    annotations: [...(base.annotations ?? []).map((one) => ({ ...one, bgcolor: tokens.paper, opacity: 0.9 })), ...(marked ? labels(marked, tokens, size - 1, xRange) : [])],
   };
 }
 
@@ -85,5 +85,5 @@ function labels({ state, best }, tokens, size, [low, high]) {
   const changes = (state?.overrides ?? []).map((o, k) =>
     label(o.step, `${SHORT[o.field] ?? o.field} ${o.value}`, { y: 1, yanchor: "top", yshift: -(k % 3) * (size + 3) }),
   );
-  return Number.isFinite(best) ? [...changes, label(best, "best", { y: 0.5, yanchor: "middle" })] : changes;
+  return Number.isFinite(best) ? [...changes, label(best, "best", { y: 0.3, yanchor: "middle" })] : changes;
 }

@@ -1,20 +1,25 @@
 /** The line under everything: how far the run is, and the way back to every step that was kept. */
 
-import { el, setAttribute, setText } from "./dom.js";
+import { el, icon, setAttribute, setText } from "./dom.js";
 import { count } from "./text.js";
 
 export class Timeline {
-  /** @param {(step: number|null) => void} go to a kept step; null is live */
-  constructor(go) {
+  /**
+   * @param {(step: number|null) => void} go to a kept step; null is live
+   * @param {(step: number) => void} fork go on from a kept step in a new run
+   */
+  constructor(go, fork) {
     this.go = go;
     this.kept = [];
     this.at = null;
     this.slider = el("input.lab-slider", { type: "range", min: 0, max: 1, step: 1, value: 0, "aria-label": "Step shown on all panels", disabled: true });
     this.words = el("output.lab-at", {}, "");
     this.live = el("button.lab-button.lab-live", { type: "button", "aria-pressed": "true", title: "Follow the newest step (End)" }, el("span.lab-dot", { "aria-hidden": "true" }), "live");
+    this.fork = el("button.lab-button.lab-fork", { type: "button", "aria-label": "Fork here" }, icon("fork"), el("span.lab-word", {}, "Fork here"));
+    this.fork.addEventListener("click", () => fork(this.at ?? this.kept.at(-1)));
     this.slider.addEventListener("input", () => this.to(this.nearest(Number(this.slider.value))));
     this.live.addEventListener("click", () => this.to(null));
-    this.node = el("div.lab-timeline", { role: "group", "aria-label": "Timeline" }, this.slider, this.words, this.live);
+    this.node = el("div.lab-timeline", { role: "group", "aria-label": "Timeline" }, this.slider, this.words, this.live, this.fork);
   }
 
   nearest(step) {
@@ -49,7 +54,8 @@ export class Timeline {
     this.#show();
   }
 
-  update(state) {
+  update(state, editable) {
+    this.foreign = !editable;
     this.kept = state?.snapshots ?? [];
     this.total = state?.steps ?? 1;
     this.done = Math.max(state?.step ?? 0, 0);
@@ -70,5 +76,9 @@ export class Timeline {
     setAttribute(this.slider, "aria-valuetext", this.at === null ? `live, ${words}` : words);
     setAttribute(this.live, "aria-pressed", String(this.at === null));
     this.live.disabled = none;
+    this.fork.disabled = none || this.foreign;
+    const from = this.at === null ? "the newest step" : words;
+    const why = none ? "There is no step to go on from yet." : "This run belongs to someone else; you can watch it.";
+    setAttribute(this.fork, "title", this.fork.disabled ? why : `A new run that goes on from ${from}, with the settings of the sidebar`);
   }
 }

@@ -106,7 +106,7 @@ export class Transport {
     if (!this.buttons[id].node.disabled) this.act(id);
   }
 
-  /** Play or pause, whichever can be done now. */
+  /** Play, pause or train on, whichever can be done now. */
   main() {
     if (!this.buttons.main.node.disabled) this.act(this.mainAction);
   }
@@ -123,10 +123,17 @@ export class Transport {
     const foreign = editable ? "" : "This run belongs to someone else; you can watch it.";
     const none = state ? "" : "There is no run yet; press Train in the sidebar.";
     const ended = over ? `This run is ${status}.` : "";
-    this.mainAction = !state || status === "finished" || status === "failed" ? "train" : going ? "pause" : "resume";
-    const [text, picture] = { train: ["Train", "play"], pause: ["Pause", "pause"], resume: ["Resume", "play"] }[this.mainAction];
+    const finished = status === "finished";
+    this.mainAction = !state || status === "failed" ? "train" : finished ? "extend" : going ? "pause" : "resume";
+    const [text, picture] = {
+      train: ["Train", "play"],
+      extend: ["Train on", "play"],
+      pause: ["Pause", "pause"],
+      resume: ["Resume", "play"],
+    }[this.mainAction];
     const help = {
       train: "A new run with the settings of the sidebar (space)",
+      extend: "As many steps again as the run was set to, from where it ended (space)",
       pause: "Hold the run after the step it is at (space)",
       resume: "Go on from where it was held (space)",
     }[this.mainAction];
@@ -139,8 +146,9 @@ export class Transport {
     setText(main.words, text);
     const busy = going && state.target == null ? "The run is going on; pause it first." : "";
     this.#set("main", foreign, help);
-    this.#set("step", foreign || none || ended || busy);
-    this.#set("ten", foreign || none || ended || busy);
+    const further = foreign || none || (finished ? "" : ended) || busy;
+    this.#set("step", further, finished ? "One step beyond the end" : undefined);
+    this.#set("ten", further, finished ? "Ten steps beyond the end" : undefined);
     this.#set("stop", foreign || none || ended);
     this.#set("rewind", foreign || none);
     this.#set("reseed", foreign || none);

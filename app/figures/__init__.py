@@ -35,7 +35,7 @@ def _schedules(about: About) -> bool:
 # In the order of the board, top to bottom in each column. A new panel is one line.
 PANELS: tuple[Panel, ...] = (
     Panel("loss", "Loss", "steps", "lines", curves.loss, options=("log",)),
-    Panel("text", "Written by the network", "steps", "words", words.text, fits=_generates),
+    Panel("text", "Written text", "steps", "words", words.text, fits=_generates),
     Panel("gradient_norms", "Gradient norms", "steps", "lines", curves.gradient_norms, options=("log",)),
     Panel("metric", "Metric", "steps", "lines", curves.metric),
     Panel("learning_rate", "Learning rate", "steps", "lines", curves.learning_rate, fits=_schedules, height=0.6),
@@ -44,7 +44,7 @@ PANELS: tuple[Panel, ...] = (
     Panel("forecast", "Forecast", "time", "lines", through_time.forecast, fits=_forecasts),
     Panel("gates", "Gates", "time", "maps", through_time.gates),
     Panel("attention", "Attention", "time", "maps", through_time.attention, fits=_attends, height=0.55),
-    Panel("attention", "Attention", "time", "alignment", through_time.alignment, fits=_aligns, height=1.2),
+    Panel("attention", "Attention", "time", "alignment", through_time.alignment, fits=_aligns, height=1.1),
     Panel("answers", "Answers", "time", "words", words.answers),
 )
 

@@ -98,6 +98,8 @@ def gates(about: About) -> go.Figure:
             drawing.add_trace(_map(about, layer, name), row=row, col=column)
             drawing.update_yaxes(title={"text": "unit"}, row=row, col=column)
         drawing.update_xaxes(title={"text": "time step t"}, row=len(quantities), col=column)
+    if not about["sigmoids"]:
+        drawing.update_layout(meta={"title": "Hidden state"})
     return drawing.update_layout(template=theme.template(), height=160 * len(quantities), margin={"t": 32})
 
 
