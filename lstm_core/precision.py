@@ -9,9 +9,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lstm_core.fixed_point import Format, Range, Recorder, Rounder, formats
@@ -56,7 +58,12 @@ class Precision:
 
 
 def precision(
-    model: SequenceModel, task: TaskConfig, batch: Batch, known: Batch | None = None, bits: Sequence[int] = BITS
+    model: SequenceModel,
+    task: TaskConfig,
+    batch: Batch,
+    known: Batch | None = None,
+    bits: Sequence[int] = BITS,
+    what: Sequence[What] = WHAT,
 ) -> Precision:
     """Ranges, formats and metrics of a model on the sequences of `batch`.
 
@@ -74,11 +81,30 @@ def precision(
     )
     costs = []
     for count in bits:
-        for what in WHAT:
-            rounded = {name: f for name, f in chosen[count].items() if what in ("everything", _kind(name, weights))}
-            costs.append(Cost(count, what, _measure(watched(model, Rounder(rounded)), task, batch)))
+        for part in what:
+            rounded = {name: f for name, f in chosen[count].items() if part in ("everything", _kind(name, weights))}
+            costs.append(Cost(count, part, _measure(watched(model, Rounder(rounded)), task, batch)))
     floats = _measure(copy.deepcopy(model).eval(), task, batch)
     return Precision(needs, floats, tuple(costs), task.metric, len(batch))
+
+
+def arrays(result: Precision) -> dict[str, NDArray[Any]]:
+    """The figures as a page reads them, n parts and k numbers of bits.
+
+    `fixed/metric` (1 + k,): the metric of floats, then of everything rounded; `fixed/bits` (k,); `fixed/low` and
+    `fixed/high` (n,), `fixed/fraction` (n, k) the fractional bits; `fixed/names`: the parts, a line of UTF-8 each.
+    """
+    bits = list(dict.fromkeys(cost.bits for cost in result.costs))
+    paid = {cost.bits: cost.metrics[result.metric] for cost in result.costs if cost.what == "everything"}
+    fractions = [[need.formats[count].fraction for count in bits] for need in result.needs]
+    return {
+        "fixed/metric": np.array([result.floats[result.metric], *(paid[count] for count in bits)], np.float32),
+        "fixed/bits": np.array(bits, np.int32),
+        "fixed/low": np.array([need.range.low for need in result.needs], np.float32),
+        "fixed/high": np.array([need.range.high for need in result.needs], np.float32),
+        "fixed/fraction": np.array(fractions, np.int32),
+        "fixed/names": np.frombuffer("\n".join(need.name for need in result.needs).encode(), np.uint8),
+    }
 
 
 def table(result: Precision) -> str:
@@ -93,7 +119,7 @@ def table(result: Precision) -> str:
     figures = {(cost.bits, cost.what): cost.metrics[result.metric] for cost in result.costs}
     paid = [
         [f"{what} rounded", f"{result.floats[result.metric]:.4g}", *(f"{figures[count, what]:.4g}" for count in counts)]
-        for what in WHAT
+        for what in dict.fromkeys(cost.what for cost in result.costs)
     ]
     return "\n".join(
         [

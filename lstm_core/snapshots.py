@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lstm_core import precision
 from lstm_core.cells import CELLS
 from lstm_core.config import RunConfig
 from lstm_core.generation import TEMPERATURES, shown
@@ -19,6 +20,8 @@ from lstm_core.probes import Trace, gradient_flow, saturation, trace
 from lstm_core.tasks.base import Array, Batch, TaskData
 
 SHOWN = 4  # sequences that are measured, and that a page can choose from
+ROUNDED = 128  # sequences with which fixed point is tried at the end
+LONGEST_WALK = 400  # time steps, over all layers and directions, that this may take
 LOSS_NAMES = {"cross_entropy": "cross-entropy", "mse": "mean squared error"}
 
 
@@ -44,14 +47,30 @@ class Probe:
         self._config, self._task, self._model, self._loss = config, config.task, model, loss
         self._cell = CELLS[config.model.cell]
         self._batch = data.validation.take(_varied(data.validation))
+        self._test = data.test.take(slice(0, ROUNDED))
         self._forecast = self._task.forecast(data)
         self._generation = self._task.generation
         self.about = self._describe(data)
 
-    def snapshot(self, step: int) -> Snapshot:
-        """Everything the board shows besides the scalars; changes neither the model nor any random stream."""
+    def snapshot(self, step: int, last: bool = False) -> Snapshot:
+        """Everything the board shows besides the scalars; changes neither the model nor any random stream.
+
+        The `last` one of a run also tells what it would lose on hardware with few bits.
+        """
         with without_dropout(self._model):
-            return self._look(step)
+            found = self._look(step)
+        return replace(found, arrays=found.arrays | self._rounded()) if last else found
+
+    def _rounded(self) -> dict[str, Array]:
+        """Ranges and fixed-point formats; nothing where a simulation step by step would keep people waiting."""
+        model = self._model
+        walked = self._task.time_steps * model.rnn.num_layers * (2 if model.rnn.bidirectional else 1)
+        if walked + self._task.spec.decoded_steps > LONGEST_WALK:
+            return {}
+        try:
+            return precision.arrays(precision.precision(model, self._task, self._test, what=("everything",)))
+        except ValueError:  # a value grew beyond all numbers
+            return {}
 
     def _look(self, step: int) -> Snapshot:
         model, batch = self._model, self._batch

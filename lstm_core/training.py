@@ -97,7 +97,7 @@ def train(
         now = time.monotonic()
         if state.over or step == until or now >= next_snapshot:
             begun = time.thread_time()  # not the wall's: a busy machine is no large network
-            snapshot = state.probe.snapshot(step)
+            snapshot = state.probe.snapshot(step, last=state.over)
             cost = time.thread_time() - begun
             next_snapshot = now + max(snapshot_seconds, cost / MOST_TIME_IN_SNAPSHOTS)
             yield snapshot
