@@ -7,26 +7,25 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app import services, session
-from lstm_core.config import RunConfig, TrainingConfig, explain
-from lstm_core.runs.records import Run, StoreError
-
-OVERRIDABLE = ("learning_rate", "clip", "clip_threshold")
-OVER = ("finished", "stopped", "failed")
+from app import branching, own_data, services, session
+from app.settle import in_words
+from lstm_core.config import RunConfig, TrainingConfig
+from lstm_core.files import FileProblem
+from lstm_core.runs.records import CHANGEABLE, OVER, Run, StoreError
 
 
 def perform(action: Mapping[str, Any]) -> None:
     """Carry out what a button of the page or the board asks for; what cannot be done is said on the page.
 
-    `action` is {"name": …, "run": id} and, for some, "n" (steps), "field" and "value".
+    `action` is {"name": …, "run": id} and, for some, "n" (steps), "step" (a place in the run), "field" and "value".
     """
     known = ACTIONS.get(str(action.get("name")))
     try:
         if known is not None:
             known(action)
     except ValidationError as error:
-        session.say(explain(error))
-    except StoreError as error:
+        session.say(in_words(error))
+    except (StoreError, FileProblem) as error:
         session.say([str(error)])
 
 
@@ -55,9 +54,9 @@ def _reseed(action: Mapping[str, Any]) -> None:
 def _begin(action: Mapping[str, Any], config: RunConfig, parent: Run | None = None, target: int | None = None) -> None:
     if not session.first_press(str(action["name"])):
         return
-    store = services.store()
-    run_id = store.create(config, parent=parent.id if parent else None, target=target)
-    _poke()
+    own_data.check(config)
+    run_id = services.store().create(config, parent=parent.id if parent else None, target=target)
+    services.poke()
     settings = session.current().config
     untouched = parent is None or settings == session.settings_of(parent)
     session.follow(run_id, config if untouched else settings)
@@ -74,32 +73,49 @@ def _resume(action: Mapping[str, Any]) -> None:
     if run.status in OVER and run.status != "stopped":
         raise StoreError(f"This run is {run.status}; press Same weights to run it again from its first step.")
     services.store().desire(run.id, "running")
-    _poke()
+    services.poke()
+
+
+def _extend(action: Mapping[str, Any]) -> None:
+    """More steps for a run that has reached its end: as many again as it was set to, and straight on."""
+    run = _run(action)
+    if session.first_press("extend"):
+        services.store().extend(run.id, run.step + int(run.config["training"]["steps"]))
+        services.poke()
 
 
 def _step(action: Mapping[str, Any]) -> None:
-    """So many steps further, then pause; a second press before they are done adds to them."""
+    """So many steps further, then pause; a second press before they are done adds to them.
+
+    They end with the run; pressed at its end, they put that off.
+    """
     run = _run(action)
-    if run.status in OVER:
+    if run.status in ("stopped", "failed"):
         raise StoreError(f"This run is {run.status}: there is no step left to take. Press Same weights to begin again.")
-    waiting = run.target if run.desired == "running" and run.target is not None else run.step
     count = action.get("n")
-    target = min(max(run.step, waiting) + (count if isinstance(count, int) and count > 0 else 1), run.steps)
-    services.store().desire(run.id, "running", target=target)
-    _poke()
+    count = count if isinstance(count, int) and count > 0 else 1
+    waiting = run.target if run.desired == "running" and run.target is not None else run.step
+    here = run.step if run.status == "finished" else max(run.step, waiting)
+    store = services.store()
+    if run.status == "finished" or here >= run.steps:
+        store.extend(run.id, here + count)
+        store.desire(run.id, "running", target=here + count)
+    else:
+        store.desire(run.id, "running", target=min(here + count, run.steps))
+    services.poke()
 
 
 def _stop(action: Mapping[str, Any]) -> None:
     run = _run(action)
     if run.status not in OVER:
         services.store().desire(run.id, "stopped")
-        _poke()
+        services.poke()
 
 
 def _override(action: Mapping[str, Any]) -> None:
     """Another learning rate or clipping from the next step on; the value must be one the settings would take."""
     run, name, value = _run(action), str(action.get("field")), action.get("value")
-    if name not in OVERRIDABLE:
+    if name not in CHANGEABLE:
         raise StoreError(f"{name} cannot be changed in mid-run; change it in the sidebar and press Train.")
     if run.status in OVER:
         raise StoreError(f"This run is {run.status}: change the setting in the sidebar and press Train.")
@@ -107,21 +123,43 @@ def _override(action: Mapping[str, Any]) -> None:
     services.store().request_override(run.id, name, getattr(checked, name))
 
 
+def _fork(action: Mapping[str, Any]) -> None:
+    """A new run that goes on from a step of this one, with the settings of the sidebar."""
+    run = _run(action)
+    place = action.get("step")
+    step = place if isinstance(place, int) else run.step
+    config, notes = branching.fork(session.current().config, session.settings_of(run), step)
+    if not session.first_press("fork"):
+        return
+    run_id = services.store().fork(run.id, step, config)
+    services.poke()
+    session.follow(run_id, config)
+    session.say(notes)
+
+
+def _weights(action: Mapping[str, Any]) -> None:
+    """Let the next run begin with the weights that this one has now."""
+    run = _run(action)
+    store = services.store()
+    file = store.keep_file(branching.file_name(run), store.weights(run.id), "weights")
+    config, notes = branching.start(session.current().config, session.settings_of(run), file)
+    session.use(config, notes)
+
+
 def _run(action: Mapping[str, Any]) -> Run:
     return services.store().get(str(action.get("run") or ""))
-
-
-def _poke() -> None:
-    services.engine().poke()
 
 
 ACTIONS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "train": _train,
     "pause": _pause,
     "resume": _resume,
+    "extend": _extend,
     "step": _step,
     "stop": _stop,
     "rewind": _rewind,
     "reseed": _reseed,
     "override": _override,
+    "fork": _fork,
+    "weights": _weights,
 }

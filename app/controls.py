@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 
-from app import session
+from app import preview, ready, session, uploads
 from app.fields import Control, controls, is_essential, ladder, schemes, settings_in, words
+from app.plain import plain
+from lstm_core.cells import CELLS
 from lstm_core.config import RunConfig
+from lstm_core.files import FileProblem
 from lstm_core.recipes import PRESETS
 from lstm_core.tasks import TASKS
 
@@ -23,10 +28,12 @@ def draw(config: RunConfig) -> None:
     """All settings: the essential ones open, the rest folded away by group."""
     groups = [*TOP, *(group for group in RunConfig.model_fields if group not in TOP)]
     _pick_task(config)
+    _pick_ready_made(config)
     for group in groups:
         for control in controls(config, group):
             if is_essential(control, config):
                 widget(control)
+    _look_at_the_data(config)
     for group in sorted(groups, key=lambda group: [*GROUPS, group].index(group)):
         rest = [control for control in controls(config, group) if not is_essential(control, config)]
         if rest:
@@ -45,11 +52,47 @@ def _pick_task(config: RunConfig) -> None:
     )
 
 
+def _pick_ready_made(config: RunConfig) -> None:
+    """Settings that are known to show something, where the task brings any."""
+    made, chosen = ready.made(config), ready.chosen(config)
+    if made:
+        st.selectbox(
+            "Ready-made",
+            [*made, *([ready.OWN] if chosen == ready.OWN else [])],
+            help="Settings with which this task is known to work, or instructively does not; the seed stays.",
+            **session.tie("ready", chosen, lambda title: session.use(made.get(title, config))),
+        )
+
+
+def _look_at_the_data(config: RunConfig) -> None:
+    """Drawn only while it is open: data are made for it."""
+    unfolded = st.expander("Look at the data", key="look", on_change="rerun")
+    if unfolded.open:
+        with unfolded:
+            try:
+                st.html(preview.page(config))
+            except FileProblem as error:
+                st.caption(plain(str(error)))
+
+
 def widget(control: Control) -> None:
-    """Draw the widget that fits the setting's type."""
+    """Draw the widget that fits the setting, and under it what is to be said of the present choice."""
+    _widget(control)
+    if control.forbidden:
+        st.caption(" ".join(control.reasons))
+    note = NOTES.get(control.path)
+    if note is not None and (said := note(control.value)):
+        st.caption(said)
+
+
+def _widget(control: Control) -> None:
     kinds = [kind for kind in control.options if kind is not type(None)]
-    if schemes(control):
+    if control.extra.get("file"):
+        uploads.draw(control)
+    elif schemes(control):
         _recipe(control)
+    elif control.offered is not None:
+        _select(control, _offered(control), control.value)
     elif bool in kinds and control.optional:
         given = "yes" if _preset(control) else "no"
         _select(control, {NOT_SET: f"Preset: {given}", True: "Yes", False: "No"}, control.value)
@@ -68,8 +111,25 @@ def widget(control: Control) -> None:
         _text(control)
     else:
         _number(control)
-    if control.forbidden:
-        st.caption(" ".join(control.reasons))
+
+
+def _offered(control: Control) -> dict[Any, str]:
+    """What one's own file leaves to choose, the present value included though it may be of another file."""
+    offered = {NOT_SET if value is None else value: words for value, words in (control.offered or {}).items()}
+    present = NOT_SET if control.value is None else control.value
+    return offered if present in offered else {present: f"{present} (not in this file)", **offered}
+
+
+def _device_note(device: str) -> str:
+    if device != "cuda" or shutil.which("nvidia-smi") or Path("/proc/driver/nvidia").exists():
+        return ""
+    return "No CUDA device can be seen on this machine; the run would fail here unless a worker elsewhere has one."
+
+
+NOTES: Mapping[str, Callable[[Any], str]] = {
+    "model.cell": lambda cell: CELLS[cell].note,
+    "training.device": _device_note,
+}
 
 
 def _select(

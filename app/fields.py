@@ -64,6 +64,12 @@ class Control:
         return type(None) in self.options
 
     @property
+    def offered(self) -> Mapping[Any, str] | None:
+        """What one's own file leaves to choose, with words; None where it has no say in it."""
+        group, _, name = self.path.partition(".")
+        return self.config.task.offers(name) if group == "task" else None
+
+    @property
     def reasons(self) -> list[str]:
         """Why the range is narrower than the field's own bounds, a sentence each; only the strictest count."""
         strict = any(largest is False for _, largest in self._limits)
@@ -124,7 +130,12 @@ def words(name: str) -> str:
 def controls(config: RunConfig, group: str) -> list[Control]:
     """One control for each setting of a group that has an effect, in the order of its fields."""
     found = settings_in(getattr(config, group), group, config)
-    return [control for control in found if applies(control.path, config)]
+    return [control for control in found if applies(control.path, config) and not _pointless(control)]
+
+
+def _pointless(control: Control) -> bool:
+    """Whether one's own file, or the lack of one, leaves nothing to choose, and nothing was chosen."""
+    return control.offered == {} and control.value == control.field.default
 
 
 def settings_in(settings: Settings, prefix: str, config: RunConfig) -> list[Control]:

@@ -51,6 +51,12 @@ def engine() -> Engine:
         return _engine
 
 
+def poke() -> None:
+    """Let the engine look at the store at once, where this process has one."""
+    if not shows_only():
+        engine().poke()
+
+
 def engine_ready() -> bool:
     """Whether runs are worked on at once; never waits and never makes an engine."""
     return shows_only() or (_engine is not None and _engine.ready)

@@ -7,13 +7,14 @@ back button come to the same page. Two tabs are two sessions.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import streamlit as st
 
-from app import services, settle
+from app import own_data, services, settle
 from lstm_core.config import RunConfig
 from lstm_core.runs.records import Run, RunNotFound
 
@@ -31,6 +32,8 @@ class Session:
     notes: list[str] = field(default_factory=list)  # what gave way to the last change
     problems: list[str] = field(default_factory=list)  # what of the address could not be used
     refusals: list[str] = field(default_factory=list)  # what the last button could not do; shown once
+    rejected: dict[str, str] = field(default_factory=dict)  # setting → why the file brought for it cannot be used
+    brought: int = 0  # how many files were brought: each uploader takes one and gives way to a fresh one
     query: dict[str, str] | None = None  # the address as this session knows it
     acted: bool = False  # a callback of this rerun has changed something: the address it came with is old
     pressed: dict[str, float] = field(default_factory=dict)  # when each button that begins a run was last pressed
@@ -56,7 +59,7 @@ def begin() -> Session:
 
 def _read(session: Session, query: Mapping[str, str]) -> None:
     settings = {name: text for name, text in query.items() if name != "run"}
-    session.query, session.notes, session.problems = dict(query), [], []
+    session.query, session.notes, session.problems, session.rejected = dict(query), [], [], {}
     session.run = query.get("run")
     if session.run is not None and find(session.run) is None:
         session.problems.append(
@@ -70,6 +73,7 @@ def _read(session: Session, query: Mapping[str, str]) -> None:
         session.config = settings_of(run)
     else:
         session.config = RunConfig()
+    session.problems += own_data.missing(session.config)
 
 
 def _write(session: Session) -> None:
@@ -101,10 +105,19 @@ def settings_of(run: Run) -> RunConfig:
 
 def change(path: str, value: Any) -> None:
     """One setting was changed on the page."""
+    use(*settle.change(current().config, path, value))
+
+
+def use(config: RunConfig, notes: Sequence[str] = ()) -> None:
+    """Many settings were chosen at once; `notes` says what gave way."""
     session = current()
-    session.config, session.notes = settle.change(session.config, path, value)
-    session.problems = []
+    session.config, session.notes, session.problems, session.rejected = config, list(notes), [], {}
     _write(session)
+
+
+def reject(path: str, why: str) -> None:
+    """The file that was brought for a setting cannot be used: the setting stays, and the reason is said beside it."""
+    current().rejected = {path: why}
 
 
 def follow(run_id: str, config: RunConfig | None = None) -> None:
@@ -113,6 +126,18 @@ def follow(run_id: str, config: RunConfig | None = None) -> None:
     session.run, session.notes, session.problems = run_id, [], []
     session.config = config or session.config
     _write(session)
+
+
+def reopen(given: str | None) -> None:
+    """Show another run, with its settings, by its id or by a link to it."""
+    run_id = parse_qs(urlsplit(given or "").query).get("run", [given or ""])[0].strip()
+    if not run_id or run_id == current().run:
+        return
+    run = find(run_id)
+    if run is None:
+        say([f"There is no run “{run_id[:40]}” here: it was deleted, or the link is for another run store."])
+    else:
+        follow(run.id, settings_of(run))
 
 
 def say(messages: list[str]) -> None:
@@ -133,11 +158,12 @@ def bind(path: str, value: Any, part: str = "", read: Callable[[Any], Any] = lam
 
     `part` tells several widgets of one setting apart.
     """
-    key = f"setting:{path}:{part}"
+    return tie(f"{path}:{part}", value, lambda shown: change(path, read(shown)))
+
+
+def tie(name: str, value: Any, chosen: Callable[[Any], None]) -> dict[str, Any]:
+    """Keyword arguments for a widget that shows `value`, and calls `chosen` with what a person makes of it."""
+    key = f"setting:{name}"
     if st.session_state.get(key, _MISSING) != value:
         st.session_state[key] = value
-    return {"key": key, "on_change": _changed, "args": (path, key, read)}
-
-
-def _changed(path: str, key: str, read: Callable[[Any], Any]) -> None:
-    change(path, read(st.session_state[key]))
+    return {"key": key, "on_change": lambda: chosen(st.session_state[key])}

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lstm_core.config import LIMITS, RunConfig, explain
+from lstm_core.config import LIMITS, ModelConfig, RunConfig, TrainingConfig, explain
+from lstm_core.recipes import InitConfig
 from lstm_core.settings import Settings
 from lstm_core.tasks import TASKS
 
@@ -28,6 +29,36 @@ def change(config: RunConfig, path: str, value: Any) -> tuple[RunConfig, list[st
     return settle(tree, config)
 
 
+def in_words(error: ValidationError, link: bool = False) -> list[str]:
+    """What was refused, a sentence each, with the settings called as the page calls them.
+
+    In a link they have their written names as well, for these are what can be mended there.
+    """
+    return [_labelled(sentence, link) for sentence in explain(error)]
+
+
+def _labelled(sentence: str, link: bool) -> str:
+    written, _, rest = sentence.partition(" ")
+    label = label_of(written)
+    if label is None:
+        return sentence
+    return f"{label} ({written}) {rest}" if link else f"{label} {rest}"
+
+
+def label_of(written: str) -> str | None:
+    """What the page calls a setting, by its dotted name or, where it is of the training, by its own; None for others.
+
+    Settings of tasks may mean something else in each, and settings of schemes stand under their scheme: they keep
+    their names.
+    """
+    group, _, name = written.rpartition(".")
+    kinds: dict[str, type[Settings]] = {"model": ModelConfig, "init": InitConfig, "training": TrainingConfig}
+    kind = kinds.get(group or "training")
+    field = kind.model_fields.get(name) if kind is not None else None
+    extra = field.json_schema_extra if field is not None else None
+    return str(extra["label"]) if isinstance(extra, Mapping) else None
+
+
 def from_link(query: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
     """The settings of a link; what cannot be read keeps its default, and the notes name field, value and remedy."""
     tree: Tree = {"task": {"name": query.get("task", RunConfig().task.name)}}
@@ -43,11 +74,13 @@ def from_link(query: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
             place[name] = None if text == "" else text
         else:
             notes.append(f"{path} is not a setting; remove it or check its spelling.")
-    config, more = settle(tree)
+    config, more = settle(tree, link=True)
     return config, notes + more
 
 
-def settle(values: Mapping[str, Any], usual: RunConfig | None = None) -> tuple[RunConfig, list[str]]:
+def settle(
+    values: Mapping[str, Any], usual: RunConfig | None = None, *, link: bool = False
+) -> tuple[RunConfig, list[str]]:
     """The valid settings nearest to nested `values`, and a sentence for everything that differs from them.
 
     What is impossible by itself falls back to `usual`, what contradicts another setting to the nearest possible value.
@@ -64,7 +97,7 @@ def settle(values: Mapping[str, Any], usual: RunConfig | None = None) -> tuple[R
                 tree, reasons = _within_limits(tree)
                 notes += reasons
                 continue
-            notes += explain(error)
+            notes += in_words(error, link)
             for place in places:
                 _revert(tree, place, usual.model_dump())
 

@@ -379,9 +379,11 @@ LIMITS: tuple[Limit, ...] = (
 APPLIES: Mapping[str, Callable[[RunConfig], bool]] = MappingProxyType(
     {
         "model.embedding_size": lambda c: c.task.spec.vocabulary is not None or c.task.spec.answers == "decoded",
-        "init.bias": lambda c: c.model.bias,
+        "init.weight_ih": lambda c: c.init.weights is None,
+        "init.weight_hh": lambda c: c.init.weights is None,
+        "init.bias": lambda c: c.model.bias and c.init.weights is None,
         "init.attention": lambda c: c.model.attention in ("general", "additive"),
-        "init.per_gate": lambda c: len(CELLS[c.model.cell].gates) > 1,
+        "init.per_gate": lambda c: len(CELLS[c.model.cell].gates) > 1 and c.init.weights is None,
         "training.halve_every": lambda c: c.training.schedule == "step",
         "training.clip_threshold": lambda c: c.training.clip != "none",
     }

@@ -42,9 +42,9 @@ def setting(
 
     `label` names it on the page, `help` states its effect in one sentence; `unit` is written behind its
     value; `log` asks for a slider in decades, `step` for that spacing; an `essential` setting stands at
-    the top of the page; one `beside` another setting of its group is asked for wherever that one is; `choices` gives each allowed value the words a person reads; `file` says what kind of
-    file ("csv", "text", "weights") the setting refers to. `bounds` are those of `pydantic.Field` (ge, gt, le, lt,
-    pattern, max_length).
+    the top of the page, and one `beside` another of its group wherever that one stands; `choices` gives each
+    allowed value the words a person reads; `file` says what kind of file ("csv", "text", "weights") the setting
+    refers to. `bounds` are those of `pydantic.Field` (ge, gt, le, lt, pattern, max_length).
     """
     extra: dict[str, Any] = {"label": label}
     optional = {"unit": unit, "log": log, "step": step, "essential": essential, "beside": beside, "file": file}

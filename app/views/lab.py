@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import actions, controls, session, summary
+from app import actions, controls, session, summary, this_run
 from app.board.board import board
+from app.plain import plain
 from lstm_core.runs.records import Run, StoreError
 
 
@@ -21,31 +22,29 @@ def page() -> None:
         with st.container(key="train"):
             _foot(here, run)
     if here.problems:
-        st.warning("  \n".join(map(_plain, here.problems)), icon=":material/link_off:")
+        st.warning("  \n".join(map(plain, here.problems)), icon=":material/link_off:")
     while here.refusals:
-        st.toast(_plain(here.refusals.pop(0)), icon=":material/info:")
+        st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
     title = session.settings_of(run).title if run else ""
     board(run.id if run else None, key="board", on_action=actions.perform, title=title)
+    this_run.origin(run)
 
 
 def _foot(here: session.Session, run: Run | None) -> None:
     """What Train would start, what gave way to the last change, and the button."""
     for note in here.notes:
-        st.caption(_plain(note))
+        st.caption(plain(note))
     st.caption(summary.sentence(here.config))
     if run is not None and session.settings_of(run) != here.config:
         st.caption("**Settings changed**: press Train to start a new run with them.")
     known = "start" in st.session_state
     icon = ":material/play_arrow:"
-    pressed = st.button("Train", key="start", type="primary", icon=icon, width="stretch", on_click=actions.train)
+    with st.container(key="foot", horizontal=True, gap="small"):
+        pressed = st.button("Train", key="start", type="primary", icon=icon, width="stretch", on_click=actions.train)
+        this_run.draw(run)
     if pressed and not known:
         actions.train()  # as in `board`: pressed on a page that is older than the server
         st.rerun()
-
-
-def _plain(text: str) -> str:
-    """Text that came from outside, so that nothing in it is taken for Markdown."""
-    return "".join("\\" + sign if sign in "\\`*_{}[]()<>#+-!|$:~" else sign for sign in text)
 
 
 page()

@@ -104,6 +104,15 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """The beginning of a file that somebody brought, as it was understood: cells by column, and what was done to it."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
 class Forecast:
     """A series in its own unit: what the model reads, the truth, and the forecast that repeats the last value."""
 
@@ -236,6 +245,17 @@ class TaskConfig(Settings, ABC):
     def answer(self, prediction: Array) -> str:
         """One prediction (K,) in a person's words."""
         return str(int(prediction.argmax()))
+
+    def offers(self, field: str) -> Mapping[Any, str] | None:
+        """What one's own file leaves to choose for a setting, each value with its words; None for no such restriction.
+
+        Nothing to choose from means that the setting has no effect as things are.
+        """
+        return None
+
+    def preview(self) -> Preview | None:
+        """Where the data come from a file that somebody brought: how it begins. Raises FileProblem."""
+        return None
 
     def forecast(self, data: TaskData) -> Forecast | None:
         """Where the targets are a series: the truth to draw and the persistence baseline."""

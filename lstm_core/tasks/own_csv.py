@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from lstm_core import files, tables
 from lstm_core.settings import FILE_ID, setting
-from lstm_core.tasks.base import Array, Forecast, TaskData
+from lstm_core.tasks.base import Array, Forecast, Preview, TaskData
 from lstm_core.tasks.series import TRAIN, SeriesConfig
 
 MOST = 1_000_000  # values × window: what all windows together may hold
@@ -45,6 +47,7 @@ class OwnCsv(SeriesConfig):
         None,
         "Date column",
         "Orders and labels the rows; empty is the first column that has dates.",
+        essential=True,
         min_length=1,
         max_length=200,
     )
@@ -52,6 +55,7 @@ class OwnCsv(SeriesConfig):
         "refuse",
         "Missing values",
         "What becomes of rows without a number.",
+        essential=True,
         choices={"refuse": "Refuse the file", "drop": "Leave the rows out", "fill": "Repeat the value before"},
     )
     length: int = setting(10, "Window", "How many past values the forecast may look at.", unit="steps", ge=2, le=200)
@@ -59,6 +63,33 @@ class OwnCsv(SeriesConfig):
     @property
     def headline(self) -> str:
         return f"Next value of {self.column or 'a column of your own'}"
+
+    def offers(self, field: str) -> Mapping[Any, str] | None:
+        """The columns of the file; how to treat missing values only where the table has any."""
+        if field not in ("column", "date_column", "missing"):
+            return None
+        try:
+            columns = () if self.file is None else _table(self.file).columns
+        except files.FileProblem:
+            columns = ()
+        if field == "missing":
+            gaps = any(found.missing for found in columns if found.kind != "text")
+            return None if gaps else {}
+        kinds = ("number",) if field == "column" else ("date", "number")
+        fitting = {found.name: found.name for found in columns if found.kind in kinds and not found.constant}
+        dated = any(found.kind == "date" for found in columns)
+        by_itself = {"column": "The first that changes", "date_column": "The first with dates" if dated else "None"}
+        return {None: by_itself[field], **fitting} if fitting else {}
+
+    def preview(self) -> Preview | None:
+        """The first rows of the table, and how the table and, where it can be used, the column were read."""
+        if self.file is None:
+            return None
+        table = _table(self.file)
+        notes = list(table.notes)
+        with suppress(files.FileProblem):
+            notes += _series(self.file, self.column, self.date_column, self.missing).notes
+        return Preview([found.name for found in table.columns], table.preview(), notes)
 
     def series(self) -> tuple[Array, list[str]]:
         if self.file is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -10,13 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from app import ready, services
 from app.fields import Control, controls, ladder, schemes, settings_in, words
+from lstm_core import files
+from lstm_core.cells import CELLS
 from lstm_core.config import APPLIES, RunConfig, applies
 from lstm_core.settings import Settings, setting
 from lstm_core.tasks import TASKS
 from tests.core.strategies import configs
 
-KINDS = ("selectbox", "toggle", "slider", "select_slider", "number_input", "text_input")
+KINDS = ("selectbox", "toggle", "slider", "select_slider", "number_input", "text_input", "file_uploader")
+IDLE = {"csv": {"task.column", "task.date_column", "task.missing"}}  # by task: what means nothing without a file
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("LSTM_LAB_DATABASE", str(tmp_path / "runs.sqlite3"))
+    services.close()
+    yield
+    services.close()
 
 
 def page() -> None:
@@ -28,7 +42,7 @@ def page() -> None:
 def opened(config: RunConfig) -> AppTest:
     from app.session import Session
 
-    test = AppTest.from_function(page)
+    test = AppTest.from_function(page, default_timeout=30)
     test.session_state["lab"] = Session(config=config)
     test.run()
     assert not test.exception
@@ -60,12 +74,11 @@ def now(test: AppTest) -> RunConfig:
 
 
 def test_every_field_of_every_task_has_a_widget() -> None:
-    for task in TASKS.values():
+    for name, task in TASKS.items():
         config = RunConfig(task=task())
         fields = {f"{g}.{f}" for g in RunConfig.model_fields for f in type(getattr(config, g)).model_fields}
-        assert set(drawn(opened(config))) == {path for path in fields - {"task.name"} if applies(path, config)} | {
-            "task"
-        }
+        expected = {path for path in fields - {"task.name"} if applies(path, config)} - IDLE.get(name, set())
+        assert set(drawn(opened(config))) - {"ready"} == expected | {"task"}
 
 
 @pytest.mark.parametrize(
@@ -119,10 +132,16 @@ def test_a_new_setting_needs_no_new_code() -> None:
 def test_an_essential_setting_stands_above_the_folded_ones() -> None:
     test = opened(RunConfig())
     folded = {element.key.split(":")[1] for group in test.expander for kind in KINDS for element in group.get(kind)}
-    assert set(drawn(test)) - folded == {
+    assert set(drawn(test)) - folded - {"ready"} == {
         "task", "init.preset", "model.hidden_size", "model.bidirectional", "training.clip",
     }  # fmt: skip
-    assert [group.label for group in test.expander] == ["Task", "Model", "Initialization", "Training"]
+    assert [group.label for group in test.expander] == [
+        "Look at the data",
+        "Task",
+        "Model",
+        "Initialization",
+        "Training",
+    ]
 
 
 def test_the_threshold_is_asked_for_only_when_it_counts() -> None:
@@ -210,11 +229,69 @@ def test_forbidden_means_only_the_neutral_value_is_left() -> None:
     assert at(RunConfig().replace(**{"model.hidden_size": 1}), "model.proj_size").forbidden
 
 
-def test_a_line_of_text_is_a_setting_and_an_empty_one_is_none() -> None:
-    test = opened(RunConfig.model_validate({"task": {"name": "csv", "column": "open"}}))
-    (line,) = drawn(test)["task.column"]
-    assert line.value == "open"
-    line.set_value(" close ").run()
+def csv(rows: str = "day,open,close,word\n2024-01-01,1,9,a\n2024-01-02,3,7,b\n2024-01-03,2,8,c\n") -> str:
+    return files.keep(rows.encode(), "table.csv")
+
+
+def test_the_columns_to_choose_are_those_of_the_file() -> None:
+    test = opened(RunConfig.model_validate({"task": {"name": "csv", "file": csv()}}))
+    (column,), (date,) = drawn(test)["task.column"], drawn(test)["task.date_column"]
+    assert column.options == ["The first that changes", "open", "close"]
+    assert date.options == ["The first with dates", "day", "open", "close"]
+    column.set_value("close").run()
     assert now(test).task.model_dump()["column"] == "close"
-    drawn(test)["task.column"][0].set_value(" ").run()
+    drawn(test)["task.column"][0].set_value("").run()
     assert now(test).task.model_dump()["column"] is None
+
+
+def test_missing_values_are_asked_about_where_there_are_some() -> None:
+    assert "task.missing" not in drawn(opened(RunConfig.model_validate({"task": {"name": "csv", "file": csv()}})))
+    gaps = csv("open\n1\n2\nnan\n4\n5\n")
+    assert "task.missing" in drawn(opened(RunConfig.model_validate({"task": {"name": "csv", "file": gaps}})))
+
+
+def test_a_column_of_another_file_stays_on_offer_and_is_called_so() -> None:
+    config = RunConfig.model_validate({"task": {"name": "csv", "file": csv(), "column": "volume"}})
+    assert drawn(opened(config))["task.column"][0].options[0] == "volume (not in this file)"
+
+
+def test_a_ready_made_setting_sets_everything_but_the_seed() -> None:
+    test = opened(RunConfig.model_validate({"task": {"name": "text"}, "training": {"seed": 9, "momentum": 0}}))
+    (ready,) = drawn(test)["ready"]
+    assert ready.value == "own settings"
+    title = next(iter(TASKS["text"].examples))
+    ready.set_value(title).run()
+    wanted = RunConfig.model_validate(TASKS["text"].examples[title])
+    assert now(test) == wanted.replace(**{"training.seed": 9})
+    assert drawn(test)["ready"][0].value == title
+    drawn(test)["model.hidden_size"][1].set_value(33).run()
+    assert drawn(test)["ready"][0].value == "own settings"
+
+
+def test_a_ready_made_setting_keeps_the_file_that_was_brought() -> None:
+    text = files.keep(("A text of one's own. " * 200).encode(), "own.txt")
+    config = RunConfig.model_validate({"task": {"name": "text", "file": text}})
+    for made in ready.made(config).values():
+        assert made.task.model_dump()["file"] == text
+        assert ready.chosen(made) != ready.OWN
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_ready_made_setting_is_one(name: str) -> None:
+    made = ready.made(RunConfig(task=TASKS[name]()))
+    assert list(made) == list(TASKS[name].examples)
+    for title, config in made.items():
+        assert ready.chosen(config) == title
+
+
+def test_a_note_stands_under_the_choice_that_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    def captions(**values: Any) -> str:
+        return " ".join(caption.value for caption in opened(RunConfig().replace(**values)).caption)
+
+    assert CELLS["lstm_relu"].note not in captions()
+    assert CELLS["lstm_relu"].note in captions(**{"model.cell": "lstm_relu"})
+    monkeypatch.setattr("app.controls.shutil.which", lambda _: None)
+    monkeypatch.setattr("app.controls.Path.exists", lambda _: False)
+    assert "No CUDA device can be seen" in captions(**{"training.device": "cuda"})
+    monkeypatch.setattr("app.controls.shutil.which", lambda name: f"/usr/bin/{name}")
+    assert "No CUDA device can be seen" not in captions(**{"training.device": "cuda"})

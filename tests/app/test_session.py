@@ -49,7 +49,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunStore]
 
 
 def opened(**query: str) -> AppTest:
-    test = AppTest.from_function(page)
+    test = AppTest.from_function(page, default_timeout=30)
     for name, text in query.items():
         test.query_params[name.replace("__", ".")] = text
     return checked(test.run())
@@ -202,7 +202,7 @@ def test_rewind_keeps_settings_that_were_changed_meanwhile(store: RunStore) -> N
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("learning_rate", -1, "learning_rate is -1; choose a value of at least"),
+        ("learning_rate", -1, "Learning rate is -1; choose a value of at least"),
         ("clip", "hard", "choose one of"),
         ("batch_size", 3, "cannot be changed in mid-run"),
     ],
@@ -233,7 +233,7 @@ def test_a_run_that_is_gone_is_said(store: RunStore) -> None:
     assert run in state(test).refusals[0]
 
 
-@pytest.mark.parametrize("name", ["step", "resume", "override"])
+@pytest.mark.parametrize("name", ["resume", "override"])
 def test_a_finished_run_says_what_to_do_instead(store: RunStore, name: str) -> None:
     test = opened()
     run = train(test)

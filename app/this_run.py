@@ -1,0 +1,117 @@
+"""What one may do with the run on the page, and the way to others: link, name, weights, reopening."""
+
+from __future__ import annotations
+
+from html import escape
+from urllib.parse import urlsplit, urlunsplit
+
+import streamlit as st
+
+from app import actions, branching, services, session
+from lstm_core.runs.records import Run, StoreError
+
+NEWEST = 10
+
+
+def draw(run: Run | None) -> None:
+    """A popover beside the Train button; filled when it opens, since the run moves on without the page."""
+    folded = st.popover("This run", key="this-run", on_change="rerun", width="stretch")
+    if not folded.open:
+        return
+    with folded:
+        if run is not None:
+            _one(run)
+        _others(run)
+
+
+def _one(run: Run) -> None:
+    st.text_input(
+        "Name of this run",
+        placeholder=session.settings_of(run).title,
+        max_chars=200,
+        help="What the page and the list call it; empty is what it consists of.",
+        **session.tie(f"name:{run.id}", run.name or "", lambda name: _rename(run.id, name)),
+    )
+    st.caption("Link to this run, for whoever can reach this server")
+    st.code(link(st.context.url or "", run.id), language=None)
+    begun = run.step >= 0
+    st.download_button(
+        "Download the weights",
+        lambda: services.store().weights(run.id),
+        branching.file_name(run),
+        "application/octet-stream",
+        key=f"download:{run.id}",
+        icon=":material/download:",
+        help="What it has learned so far, as a safetensors file with the names of torch." if begun else NOT_BEGUN,
+        on_click="ignore",
+        disabled=not begun,
+        width="stretch",
+    )
+    st.button(
+        "Start from its weights",
+        key=f"weights:{run.id}",
+        icon=":material/start:",
+        help="The next run begins with the weights that this one has now; press Train then." if begun else NOT_BEGUN,
+        on_click=actions.perform,
+        args=({"name": "weights", "run": run.id},),
+        disabled=not begun,
+        width="stretch",
+    )
+
+
+NOT_BEGUN = "The run has no weights yet: it has not begun."
+
+
+def _rename(run_id: str, name: str) -> None:
+    try:
+        services.store().rename(run_id, name)
+    except StoreError as error:
+        session.say([str(error)])
+
+
+def _others(run: Run | None) -> None:
+    """The newest runs by name, and any other by its id or link."""
+    newest = {other.id: _title(other) for other in services.store().list(NEWEST)}
+    here = run.id if run is not None else None
+    if here is not None and here not in newest:
+        newest = {here: _title(run), **newest} if run is not None else newest
+    if newest:
+        st.selectbox(
+            "Reopen one of the newest",
+            list(newest),
+            index=None,
+            format_func=lambda run_id: newest.get(run_id, run_id),
+            placeholder="Choose a run",
+            help="Shows it here with its settings; a stopped run can be resumed, a finished one trained on.",
+            **session.tie("reopen", here, session.reopen),
+        )
+    st.text_input(
+        "Open by id or link",
+        placeholder="such as Ab3dE5gH7j",
+        help="Shows the run that a link or the last part of it names.",
+        **session.tie("open", "", session.reopen),
+    )
+
+
+def _title(run: Run) -> str:
+    return f"{run.name or session.settings_of(run).title} · {run.status}, step {max(run.step, 0)}"
+
+
+def link(page: str, run_id: str) -> str:
+    """The address under which this page shows a run, settings and all."""
+    scheme, host, path, _, _ = urlsplit(page)
+    return urlunsplit((scheme, host, path or "/", f"run={run_id}", ""))
+
+
+def origin(run: Run | None) -> None:
+    """Where the run on the page comes from: the run it was forked from, as a link."""
+    if run is None or run.parent is None or run.fork_step is None:
+        return
+    parent = session.find(run.parent)
+    said = "a run that was deleted" if parent is None else _link(parent)
+    st.html(f'<p class="origin">Forked from {said} at step {run.fork_step}.</p>')
+
+
+def _link(run: Run) -> str:
+    title = escape(run.name or session.settings_of(run).title)
+    return f'<a href="?run={escape(run.id)}" target="_self">{title}</a>'
