@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import plotly.graph_objects as go
 import pytest
 
 from app import figures, theme
-from app.figures import filling
+from app.figures import filling, through_time
 from lstm_core import RunConfig
+from lstm_core.cells import CELLS
 from lstm_core.training import Snapshot, Step, TrainState, train
 
 RUNS = {
@@ -93,6 +95,33 @@ def test_filling_puts_the_measured_values_on_every_visible_trace(played: Played)
                 np.testing.assert_array_equal(trace.y, measured[np.isfinite(measured)])
 
 
+def test_an_alignment_is_filled_from_zero_to_its_largest_weight() -> None:
+    weights = {"z": "attention", "low": 0, "high": 1, "range": "range/attention"}
+    arrays = {"attention": np.array([[0, 51, 255]], np.uint8), "range/attention": np.array([0.5])}
+    np.testing.assert_allclose(filling.values_of(weights, arrays), [[0, 0.1, 0.5]], atol=1e-6)
+
+
+def words(about: dict[str, Any], arrays: dict[str, Any], panel: str = "answers") -> Any:
+    """The filled trace of the panel for these facts."""
+    draw = next(one.draw for one in figures.PANELS if one.id == panel)
+    return figures.fill(draw(about), arrays).data[0]
+
+
+def test_answers_are_written_out() -> None:
+    one = {"marks": ["a", "b"], "target": "3.0", "targets": ["x", ""]}
+    sequence = {"answering": "sequence", "samples": [one], "answers": ["A", "B"]}
+    np.testing.assert_allclose(words(sequence, {"prediction": np.array([1.0, 1.0])}).x, [0.5, 0.5])
+    number = sequence | {"answers": None, "scale": [1.0, 3.0], "metric_unit": "m"}
+    assert words(number, {"prediction": np.array([0.5])}).cells.values == (["3.0"], ["2.000 m"])
+    steps = sequence | {"answering": "steps", "answers": ["x", "y"]}
+    arrays = {"answer": np.array([1, 0], np.int32), "confidence": np.array([0.75, 1], np.float32)}
+    assert words(steps, arrays).cells.values == ([0], ["a"], ["x"], ["y"], ["0.75"])
+    text = {"generation": {"temperatures": [0.5, 1.0], "prompt": "in ", "signs": ["o", "n"]}}
+    written = words(text, {"generated": np.array([[0, 1], [1, 1]], np.int32)}, "text")
+    assert written.cells.values == (["in on"], ["in nn"])
+    assert written.header.values == ("temperature 0.5", "temperature 1")
+
+
 def test_maps_are_filled_with_values_and_not_with_bytes() -> None:
     gate = np.array([[0, 51, 255]], np.uint8)
     arrays = {"gate/l0.fwd.f": gate, "gate/l0.fwd.c": gate, "range/l0.fwd.c": np.array([4.0])}
@@ -146,6 +175,39 @@ def test_the_horizon_of_truncated_backpropagation_is_drawn() -> None:
     assert line.x0 == reached[0] - 0.5 == 9.5
 
 
+@pytest.mark.parametrize(
+    ("task", "model"),
+    [
+        ({"name": "sentiment", "length": 14}, {"cell": "gru"}),
+        ({"name": "recall", "length": 12}, {"attention": "scaled"}),
+        ({"name": "tagging", "length": 12}, {"cell": "rnn_tanh"}),
+        ({"name": "reversing", "length": 12}, {}),
+    ],
+)
+def test_horizons_stand_where_the_recurrence_is_cut(task: dict[str, Any], model: dict[str, Any]) -> None:
+    """Against the gradient that a run measures: none before the first cut, or one at every multiple of the length."""
+    cut = Played(
+        {
+            "task": task,
+            "training": {"steps": 1, "bptt_length": 5},
+            "model": {"hidden_size": 4, "batch_first": True} | model,
+        }
+    )
+    places = through_time.horizons(cut.about)
+    drawn = [line.x0 for line in dict(drawings(cut.about))["gradient_time"].layout.shapes]
+    assert drawn == places
+    reached = np.flatnonzero(cut.pictures["gradient/l0.fwd.h"])
+    if cut.about["answering"] == "steps" or cut.about["attention"] != "none":
+        assert places == [step - 0.5 for step in range(5, cut.about["T"], 5)]
+        assert reached[0] == 0
+    else:
+        assert places == ([reached[0] - 0.5] if reached[0] else [])
+
+
+def test_a_text_is_cut_where_its_window_begins() -> None:
+    assert through_time.horizons({"generation": {"prompt": "in "}, "bptt_length": None, "T": 64}) == [-0.5]
+
+
 @pytest.mark.parametrize("count", [1, 2, 7, 300, 5000])
 def test_smoothing_is_centred(count: int) -> None:
     """A straight line stays itself, and a constant keeps its mean: nothing lags."""
@@ -171,6 +233,45 @@ def contrast(one: str, other: str) -> float:
     """WCAG 2.1 contrast ratio."""
     luminances = sorted(((lightness(colour) + 16) / 116) ** 3 for colour in (one, other))
     return (luminances[1] + 0.05) / (luminances[0] + 0.05)
+
+
+# Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
+EYES = {
+    "usual": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def lab(colour: str, eyes: str) -> Any:
+    """CIE L*a*b* (D65) of "#rrggbb" as these eyes see it."""
+    channels = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = np.cbrt(xyz @ np.clip(np.array(EYES[eyes]) @ linear, 0, 1) / [0.9505, 1, 1.089])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("eyes", EYES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_colours_of_a_cell_stay_apart_for_all_eyes(cell: str, eyes: str) -> None:
+    for one, other in combinations(CELLS[cell].quantities, 2):
+        distance = np.linalg.norm(lab(theme.GATES[one], eyes) - lab(theme.GATES[other], eyes))
+        assert distance > 15, f"{one} and {other} look alike"
+
+
+def test_no_two_quantities_share_a_colour() -> None:
+    """Also of different cells: z keeps the state as f does, and is yet another colour."""
+    for one, other in combinations(theme.GATES, 2):
+        assert np.linalg.norm(lab(theme.GATES[one], "usual") - lab(theme.GATES[other], "usual")) > 20
+    assert set(theme.GATES) == set(theme.GATE_NAMES) == {name for cell in CELLS.values() for name in cell.quantities}
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("name", "rzn")
+def test_the_lines_of_a_gru_can_be_seen(name: str, mode: theme.Mode) -> None:
+    assert contrast(theme.GATES[name], theme.TOKENS[mode]["paper"]) > 2.75
 
 
 def test_the_sequential_map_grows_evenly_lighter() -> None:

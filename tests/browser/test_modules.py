@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from app.figures import filling
+from lstm_core.cells import CELLS
 from lstm_core.runs import telemetry
 from tests.serving import Server
 
@@ -126,7 +127,11 @@ async ([panel, about, curves, arrays]) => {
     scalars.set(name, new Series());
     steps.forEach((step, k) => scalars.get(name).push(step, values[k]));
   }
-  const found = new Map(Object.entries(arrays).map(([name, data]) => [name, { data }]));
+  const found = new Map(Object.entries(arrays).map(([name, rows]) => {
+    const flat = rows.flat();
+    const shape = Array.isArray(rows[0]) ? [rows.length, rows[0].length] : [rows.length];
+    return [name, { data: name.startsWith("gate/") ? Uint8Array.from(flat) : flat, shape }];
+  }));
   return READINGS[panel]({ about, scalars, arrays: found, state: null, at: null, sample: 0 });
 }
 """
@@ -155,3 +160,149 @@ def test_a_validation_from_before_the_first_update_is_soon_out_of_date(page: Pag
     steps = list(range(last + 1))
     curves = {"accuracy/val": [[0], [0.5]], "accuracy/train": [steps, [1.0 for _ in steps]]}
     assert page.evaluate(KNOWN, ["metric", ABOUT, curves, {}])["label"] == label
+
+
+def told(page: Page, panel: str, about: dict[str, Any], arrays: dict[str, Any], **curves: Any) -> dict[str, str]:
+    """What a panel says; the last values of `curves` are given by name, with the last _ for /."""
+    series = {"/".join(name.rsplit("_", 1)): [[0, 50], [value, value]] for name, value in curves.items()}
+    found: dict[str, str] = page.evaluate(KNOWN, [panel, ABOUT | about, series, arrays])
+    return found
+
+
+LENGTHS = {"samples": [{"marks": ["a", "b", "c", "", ""], "target": "A"}], "T": 5}
+
+
+@pytest.mark.parametrize(("cell", "keep"), [("lstm", "f"), ("lstm_relu", "f"), ("gru", "z")])
+def test_memory_is_read_off_the_gate_that_keeps(page: Page, cell: str, keep: str) -> None:
+    """1 / (1 − mean) over the steps that the sample has, and not over its padding."""
+    facts = CELLS[cell]
+    gate = np.random.default_rng(5).integers(0, 256, (4, 5))
+    gate[:, 3:] = 0
+    about = LENGTHS | {"cell": cell, "gates": list(facts.gates), "sigmoids": list(facts.sigmoids)}
+    arrays = {f"gate/l0.fwd.{keep}": gate.tolist()}
+    arrays |= {f"saturation/l0.fwd.{name}": [0.25] for name in facts.sigmoids}
+    found = told(page, "gates", about, arrays)
+    mean = gate[:, :3].mean() / 255
+    assert f"{keep} is {mean:.3g} on average" in found["sentence"]
+    assert f"about {1 / (1 - mean):.3g} time steps" in found["sentence"]
+    assert found["number"] == "25\u202f%"
+
+
+def test_a_simple_rnn_is_said_to_have_no_gates(page: Page) -> None:
+    state = np.random.default_rng(6).integers(0, 256, (6, 5))
+    about = LENGTHS | {"gates": ["h"], "sigmoids": [], "unbounded": []}
+    found = told(page, "gates", about, {"gate/l0.fwd.h": state.tolist()})
+    beyond = (np.abs(state[:, :3] / 255 * 2 - 1) > 0.9).mean()
+    assert found["number"] == f"{round(beyond * 100)}\u202f%"
+    assert found["sentence"].startswith("No gate keeps anything here")
+    assert "remember" not in found["sentence"]
+
+
+def test_silent_units_of_a_relu_are_counted(page: Page) -> None:
+    values = np.maximum(np.random.default_rng(7).normal(size=(6, 3)), 0)
+    stored = np.rint((values + 4) * 255 / 8).astype(int)
+    about = {"gates": ["h"], "sigmoids": [], "unbounded": ["h"]}
+    found = told(page, "gates", about, {"gate/l0.fwd.h": stored.tolist()})
+    assert found["label"] == "silent"
+    assert found["number"] == f"{round(float((values < 4 / 255).mean()) * 100)}\u202f%"
+
+
+def test_attention_on_the_words_that_decide_is_counted(page: Page) -> None:
+    sample = {"marks": ["not", "so", "good", "", ""], "target": "negative", "keys": [0, 2]}
+    about = {"samples": [sample], "attention": "dot", "answering": "sequence", "T": 5}
+    found = told(page, "attention", about, {"attention": [0.5, 0.1, 0.4, 0, 0]}, attention_on_keys_val=0.75)
+    assert found["number"] == "0.500"
+    assert "90\u202f% of the attention" in found["sentence"]
+    assert "over the whole validation 75\u202f%" in found["sentence"]
+    assert "an even glance would give them 67\u202f%" in found["sentence"]  # of three steps, not of five
+
+
+@pytest.mark.parametrize("answering", ["steps", "decoded"])
+def test_an_alignment_is_read_row_by_row(page: Page, answering: str) -> None:
+    """How much each step gives to the one input it looks at most; of a causal map the first step has no choice."""
+    weights = np.random.default_rng(8).dirichlet(np.full(4, 0.2), size=4)
+    if answering == "steps":
+        weights = np.tril(weights)
+        weights /= weights.sum(1, keepdims=True)
+    stored = np.rint(weights * 255 / weights.max())
+    sample = {"marks": list("abcd"), "target": "", "targets": list("wxyz")}
+    about = {"samples": [sample], "attention": "dot", "answering": answering, "answers": list("wxyz"), "T": 4}
+    arrays = {"attention": stored.tolist(), "range/attention": [weights.max()], "answer": [0, 1, 2, 3]}
+    found = told(page, "attention", about, arrays)
+    rows = (stored / 255 * weights.max())[1 if answering == "steps" else 0 :]
+    assert found["number"] == f"{round(rows.max(1).mean() * 100)}\u202f%"
+    row, t = np.unravel_index(rows.argmax(), rows.shape)
+    step = int(row) + (answering == "steps")
+    sign = ("abcd" if answering == "steps" else "wxyz")[step]
+    assert f"step {step} (‘{sign}’) looks most sharply, at t = {t} (‘{'abcd'[t]}’)" in found["sentence"]
+
+
+def test_probabilities_are_those_of_the_exports(page: Page) -> None:
+    scores = np.random.default_rng(9).normal(size=7) * 5
+    found = page.evaluate("async (s) => (await import('/lab/static/answering.js')).softmax(s)", scores.tolist())
+    np.testing.assert_allclose(found, filling.softmax(scores), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("scores", "words"), [([2, 0], "to its answer"), ([0, 2], "‘B’, which is wrong, and 12")])
+def test_an_answer_among_classes_is_judged(page: Page, scores: list[float], words: str) -> None:
+    about = LENGTHS | {"answering": "sequence", "answers": ["A", "B"]}
+    found = told(page, "answers", about, {"prediction": scores})
+    assert words in found["sentence"]
+    assert found["number"] == f"{round(100 / (1 + np.exp(scores[1] - scores[0])))}\u202f%"
+
+
+def test_a_number_is_judged_in_its_own_unit(page: Page) -> None:
+    sample = {"marks": ["x"], "target": "1.500 m"}
+    about = {"samples": [sample], "answering": "sequence", "answers": None, "scale": [1.0, 3.0], "metric_unit": "m"}
+    about |= {"metric": "mae", "chance": {"mae": 0.5}}
+    assert told(page, "answers", about, {"prediction": [0.5]})["number"] == "0.500"  # 1 + 0.5 · 2 = 2, not 1.5
+
+
+@pytest.mark.parametrize(
+    ("answers", "number", "words"), [([0, 1], "2 of 2", "Every step"), ([0, 0], "1 of 2", "(‘c’)")]
+)
+def test_steps_that_are_not_asked_do_not_count(page: Page, answers: list[int], number: str, words: str) -> None:
+    sample = {"marks": list("abc"), "target": "", "targets": ["x", "", "y"]}
+    about = {"samples": [sample], "answering": "steps", "answers": ["x", "y"]}
+    found = told(page, "answers", about, {"answer": [answers[0], 1, answers[1]], "confidence": [1, 1, 1]})
+    assert found["number"] == number
+    assert words in found["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "curves", "number", "words"),
+    [
+        ("bits", "bits per character", {"bits_val": 2.0}, "2.00", "would cost 6.50. Smaller is better"),
+        ("bits", "bits per character", {"bits_val": 6.5}, "6.50", "nothing is learned yet"),
+        ("exact", "", {"exact_val": 0.5, "accuracy_val": 0.9}, "50\u202f%", "of single signs 90\u202f%"),
+        ("mae", "m", {"mae_val": 0.5}, "0.500", "92\u202f% smaller"),
+        ("accuracy", "", {"accuracy_val": 0.9, "accuracy_test": 0.972, "best_step": 450}, "90\u202f%",
+         "Test: 97.2\u202f% with the weights of step 450, the best validation."),
+        ("mae", "m", {"mae_val": 1, "mae_test": 0.25, "best_step": 30}, "1.00",
+         "Test: 0.250 m with the weights of step 30"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_metric(
+    page: Page, metric: str, unit: str, curves: dict[str, float], number: str, words: str
+) -> None:
+    about = {"metric": metric, "metric_unit": unit, "chance": {"bits": 6.5, "mae": 6.0, "accuracy": 0.1}}
+    found = told(page, "metric", about, {}, **curves)
+    assert found["number"] == number
+    assert words in found["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("step", "best", "word", "rest"),
+    [
+        (350, 250, "finished early", "at step 350: no better validation since step 250"),
+        (350, None, "finished early", "at step 350 · 2.0 s"),
+        (600, 250, "finished", "600 steps"),
+    ],
+)
+def test_an_early_end_is_said_with_its_reason(page: Page, step: int, best: int | None, word: str, rest: str) -> None:
+    state = {"status": "finished", "desired": "running", "step": step, "steps": 600, "elapsed": 2.0}
+    found = page.evaluate(
+        "async ([s, b]) => (await import('/lab/static/text.js')).describe(s, 'live', false, b ?? NaN)", [state, best]
+    )
+    assert found["word"] == word
+    assert rest in found["rest"]
