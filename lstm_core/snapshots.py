@@ -62,14 +62,13 @@ class Probe:
         return replace(found, arrays=found.arrays | self._rounded()) if last else found
 
     def _rounded(self) -> dict[str, Array]:
-        """Ranges and fixed-point formats; nothing where a simulation step by step would keep people waiting."""
-        model = self._model
-        walked = self._task.time_steps * model.rnn.num_layers * (2 if model.rnn.bidirectional else 1)
-        if walked + self._task.spec.decoded_steps > LONGEST_WALK:
+        """Ranges and fixed-point formats; nothing where a value has grown beyond all numbers."""
+        if not self.about["fixed"]:
             return {}
+        model = self._model
         try:
             return precision.arrays(precision.precision(model, self._task, self._test, what=("everything",)))
-        except ValueError:  # a value grew beyond all numbers
+        except ValueError:
             return {}
 
     def _look(self, step: int) -> Snapshot:
@@ -161,6 +160,8 @@ class Probe:
             "sigmoids": list(self._cell.sigmoids),
             "unbounded": list(self._cell.unbounded),
             "answering": task.spec.answers,
+            # step by step in Python: nobody shall wait for it at the end of a run
+            "fixed": task.time_steps * len(layers) + task.spec.decoded_steps <= LONGEST_WALK,
             "units": dict.fromkeys(layers, model.hidden_size),
             "attention": model.attention,
             "loss_name": LOSS_NAMES[task.spec.loss],

@@ -1,6 +1,7 @@
 /** What the panels that are read say: the answer to the chosen sample, and the text that the network writes. */
 
 import { classes, signs, value } from "./answering.js";
+import { figure, rounded } from "./fixed.js";
 import { latest, measured, sampleOf } from "./known.js";
 import { spoken } from "./marks.js";
 import { count, number, percent } from "./text.js";
@@ -12,6 +13,8 @@ export const WORDS = {
     if (about.answering === "steps" || about.answering === "decoded") return several(known);
     return about.answers ? one(known) : amount(known);
   },
+
+  fixed: cost,
 
   text(known) {
     const { now } = measured(known, "bits");
@@ -25,6 +28,23 @@ export const WORDS = {
     return { number: number(now), label: "bits per character", sentence };
   },
 };
+
+/** What 8 bits cost, and from how few bits on it still works. */
+function cost(known) {
+  const found = rounded(known.about, known.arrays);
+  if (!found) return { number: "–", label: "", sentence: "At its end the run is computed once more with 16, 8 and 4 bits, as small hardware would." };
+  const { metric, floats, bits, paid } = found;
+  const better = ["accuracy", "exact"].includes(metric) ? 1 : -1;
+  const lost = paid.map((value) => better * (floats - value));
+  const bearable = 0.02 * Math.max(Math.abs(floats), 1e-9);
+  const fewest = bits.filter((_, k) => lost[k] <= bearable).at(-1);
+  const sentence =
+    fewest === undefined
+      ? "Every one of these formats costs more than a fiftieth of what the run has reached."
+      : `${count(fewest)} bits are enough: what the run has reached changes by less than a fiftieth.`;
+  const eight = Math.max(0, bits.indexOf(8));
+  return { number: figure(metric, paid[eight]), label: `${metric} with ${bits[eight]} bits`, sentence };
+}
 
 function one(known) {
   const sample = sampleOf(known);

@@ -2,6 +2,7 @@
 
 import { classes, signs, value, written } from "./answering.js";
 import { el, icon, setAttribute, setText } from "./dom.js";
+import { Fixed } from "./fixed.js";
 import { length } from "./marks.js";
 import { Panel } from "./panel.js";
 import { sketch } from "./sketch.js";
@@ -15,7 +16,7 @@ export class WordsPanel extends Panel {
     super(spec);
     this.context = context;
     const { about } = context;
-    const View = spec.id === "text" ? Written : about.answering !== "sequence" ? Signs : about.answers ? Classes : Value;
+    const View = spec.id === "fixed" ? Fixed : spec.id === "text" ? Written : about.answering !== "sequence" ? Signs : about.answers ? Classes : Value;
     this.view = new View(context, this.options);
     this.picture.setAttribute("role", "group");
     this.picture.append(this.view.node);

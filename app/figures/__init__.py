@@ -28,6 +28,10 @@ def _generates(about: About) -> bool:
     return bool(about.get("generation"))
 
 
+def _rounds(about: About) -> bool:
+    return bool(about.get("fixed"))
+
+
 def _schedules(about: About) -> bool:
     return about.get("schedule", "constant") != "constant" or bool(about.get("warmup"))
 
@@ -46,6 +50,7 @@ PANELS: tuple[Panel, ...] = (
     Panel("attention", "Attention", "time", "maps", through_time.attention, fits=_attends, height=0.55),
     Panel("attention", "Attention", "time", "alignment", through_time.alignment, fits=_aligns, height=1.1),
     Panel("answers", "Answers", "time", "words", words.answers),
+    Panel("fixed", "Fixed point", "steps", "words", words.fixed, fits=_rounds),
 )
 
 

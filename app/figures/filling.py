@@ -59,6 +59,9 @@ def _say(trace: Any, meta: Mapping[str, Any], arrays: Mapping[str, Array], sampl
     said = arrays[meta["words"]]
     if meta.get("softmax"):
         trace.x = softmax(said)
+    elif "bits" in meta:
+        names = ["32-bit floats", *(f"{bits} bits" for bits in arrays[meta["bits"]])]
+        trace.cells.values = [names, [f"{value:.3g}" for value in said]]
     elif "signs" in meta:
         trace.cells.values = [[meta["prompt"] + "".join(meta["signs"][k] for k in row)] for row in said]
     elif "scale" in meta:

@@ -36,6 +36,14 @@ def answers(about: About) -> go.Figure:
     return drawing.update_xaxes(range=[0, 1], autorange=False)
 
 
+def fixed(about: About) -> go.Figure:
+    """Notice with how few bits the network still does what it has learned, and which values grow too large for them.
+
+    Weights and values rounded to fixed point as on small hardware; Qm.n is a sign, m integer and n fractional bits.
+    """
+    return _table(("everything rounded to", about["metric"]), {"words": "fixed/metric", "bits": "fixed/bits"})
+
+
 def text(about: About) -> go.Figure:
     """Notice what comes first: the frequent letters, then spaces between words, then words, then sense.
 

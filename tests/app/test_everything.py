@@ -83,14 +83,14 @@ def settings(task: dict[str, Any], cell: str, attention: str, both: bool, seed: 
     return RunConfig.model_validate({"task": task, **tree})
 
 
-def assert_filled(about: dict[str, Any], arrays: dict[str, Any]) -> None:
+def assert_filled(about: dict[str, Any], arrays: dict[str, Any], sample: int) -> None:
     """Each panel of the run shows something, and nothing in it is bound to what is not there."""
     for panel in PANELS:
         if not panel.fits(about):
             continue
         figure = panel.draw(about)
         bound = [trace for trace in figure.data if {"y", "z", "words"} & set(trace.meta or {})]
-        filled = fill(figure, arrays)
+        filled = fill(figure, arrays, sample)
         names = {trace.meta.get("z") or trace.meta.get("y") or trace.meta.get("words") for trace in bound}
         assert names & set(arrays), f"{panel.id} shows nothing of {sorted(arrays)}"
         missing = {name for name in names if name not in arrays and not name.endswith(("/test", "/val", "/train"))}
@@ -126,7 +126,8 @@ def test_every_combination_trains_and_fills_its_panels(name: str, cell: str) -> 
         assert picture is not None
         assert picture.step == STEPS
         assert len(picture.samples) == len(about["samples"])
-        assert_filled(about, {**telemetry.table(steps), **picture.arrays, **picture.samples[number % 2]})
+        sample = number % len(picture.samples)
+        assert_filled(about, {**telemetry.table(steps), **picture.arrays, **picture.samples[sample]}, sample)
         trained += 1
     foresight = RunConfig.model_validate({"task": task}).task.spec.foresight
     assert trained == (10 if foresight else 5)
