@@ -12,10 +12,8 @@ import streamlit as st
 
 from app import preview, ready, session, uploads
 from app.fields import Control, controls, is_essential, ladder, schemes, settings_in, words
-from app.plain import plain
 from lstm_core.cells import CELLS
 from lstm_core.config import RunConfig
-from lstm_core.files import FileProblem
 from lstm_core.recipes import PRESETS
 from lstm_core.tasks import TASKS
 
@@ -69,10 +67,7 @@ def _look_at_the_data(config: RunConfig) -> None:
     unfolded = st.expander("Look at the data", key="look", on_change="rerun")
     if unfolded.open:
         with unfolded:
-            try:
-                st.html(preview.page(config))
-            except FileProblem as error:
-                st.caption(plain(str(error)))
+            st.html(preview.page(config))
 
 
 def widget(control: Control) -> None:

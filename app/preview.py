@@ -11,6 +11,7 @@ from html import escape
 from app import own_data
 from app.summary import three
 from lstm_core.config import RunConfig
+from lstm_core.files import FileProblem
 from lstm_core.tasks.base import Endless, Examples, Forecast, Preview, Sample, TaskConfig
 
 SAMPLES, AMONG = 3, 16  # how many sequences are shown, of how many: with different answers where there are such
@@ -29,7 +30,6 @@ class Look:
     parts: dict[str, str]
     chance: dict[str, str]
     forecast: Forecast | None
-    file: Preview | None
 
 
 @lru_cache(maxsize=16)
@@ -56,7 +56,6 @@ def look(task: TaskConfig, seed: int) -> Look:
         },
         chance={name: f"{three(level)}{unit if name == task.metric else ''}" for name, level in data.chance.items()},
         forecast=task.forecast(data),
-        file=task.preview(),
     )
 
 
@@ -67,19 +66,32 @@ def _unlike(samples: list[Sample]) -> list[Sample]:
 
 
 def page(config: RunConfig) -> str:
-    """The look as HTML in which whatever came from a file is text; raises FileProblem."""
-    seen = look(config.task, config.training.seed)
+    """The look as HTML in which whatever came from a file is text; why there is none where there is none."""
     parts = [f"<p>{escape(config.task.summary)}</p>"]
-    if seen.file is not None and seen.file.columns:
-        parts.append(_table(seen.file))
-    if seen.file is not None:
-        parts += [f"<p>{escape(note)}</p>" for note in seen.file.notes]
+    try:
+        parts += _file(config.task.preview())
+        parts += _data(look(config.task, config.training.seed))
+    except FileProblem as error:
+        parts.append(f"<p>{escape(str(error))}</p>")
+    return f'<div class="look">{"".join(parts)}</div>'
+
+
+def _file(file: Preview | None) -> list[str]:
+    """How the file of one's own begins, and how it was read."""
+    if file is None:
+        return []
+    return [*([_table(file)] if file.columns else []), *(f"<p>{escape(note)}</p>" for note in file.notes)]
+
+
+def _data(seen: Look) -> list[str]:
+    """The series, some sequences, the sizes of the parts and what chance reaches."""
+    parts = []
     if seen.forecast is not None:
         parts.append(_series(seen.forecast))
     parts += [_sample(sample, seen.steps_answer) for sample in seen.samples]
     parts.append(_listed(seen.parts))
     parts.append(_listed({f"Chance: {name}": level for name, level in seen.chance.items()}))
-    return f'<div class="look">{"".join(parts)}</div>'
+    return parts
 
 
 def _sample(sample: Sample, steps_answer: bool) -> str:
@@ -148,11 +160,11 @@ def _series(forecast: Forecast) -> str:
     ends = (forecast.labels[0], forecast.labels[-1]) if forecast.labels else ("", "")
     split = forecast.split / max(len(forecast.truth), 1)
     unit = f" ({escape(forecast.unit)})" if forecast.unit else ""
-    low, high = min(forecast.truth), max(forecast.truth)
+    low, high = (f"{end(forecast.truth):.5g}".replace("-", "−") for end in (min, max))
     return (
         f"<figure>{_line(forecast.truth, split)}"
         f'<p class="look-ends"><span>{escape(ends[0])}</span><span>{escape(ends[1])}</span></p>'
-        f"<p>{_count(len(forecast.truth))} values from {low:.5g} to {high:.5g}{unit}; "
+        f"<p>{_count(len(forecast.truth))} values from {low} to {high}{unit}; "
         "validation begins at the mark.</p></figure>"
     )
 

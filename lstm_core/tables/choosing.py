@@ -31,7 +31,7 @@ def column(table: Table, name: str | None = None, missing: Missing = "refuse", d
     the rows are ordered and labelled; without one, the first column of dates, else the rows stay as they are.
     `missing` says what becomes of rows without a number: refused, left out, or filled with the number before.
     """
-    chosen = _of_numbers(table, name) if name else _first(table)
+    chosen = _of_numbers(table, name) if name else first(table)
     by = _named(table, dates) if dates else _first_of_dates(table)
     times, notes = _times(table, by)
     rows = times.dropna().index
@@ -86,7 +86,8 @@ def _named(table: Table, name: str) -> Column:
     raise FileProblem(f"{table.name} has no column “{name[:80]}”; its columns are {known}.")
 
 
-def _first(table: Table) -> Column:
+def first(table: Table) -> Column:
+    """The column that is taken where none is named; raises FileProblem where there are no numbers."""
     columns = [found for found in table.columns if found.kind == "number"]
     varied = [found for found in columns if not found.constant]
     telling = [found for found in varied if not _counts(kinds.numbers(table.cells[found.name], table.decimal))]

@@ -69,17 +69,18 @@ class OwnCsv(SeriesConfig):
         if field not in ("column", "date_column", "missing"):
             return None
         try:
-            columns = () if self.file is None else _table(self.file).columns
+            table = _table(self.file or "")
+            usual = tables.first(table).name
         except files.FileProblem:
-            columns = ()
+            return {}
         if field == "missing":
-            gaps = any(found.missing for found in columns if found.kind != "text")
-            return None if gaps else {}
-        kinds = ("number",) if field == "column" else ("date", "number")
-        fitting = {found.name: found.name for found in columns if found.kind in kinds and not found.constant}
-        dated = any(found.kind == "date" for found in columns)
-        by_itself = {"column": "The first that changes", "date_column": "The first with dates" if dated else "None"}
-        return {None: by_itself[field], **fitting} if fitting else {}
+            return None if any(found.missing for found in table.columns if found.kind != "text") else {}
+        dates = [found.name for found in table.columns if found.kind == "date" and not found.constant]
+        numbers = [found.name for found in table.columns if found.kind == "number" and not found.constant]
+        if field == "column":
+            return {None: f"The first that changes: {usual}", **dict(zip(numbers, numbers, strict=True))}
+        by_itself = f"The first with dates: {dates[0]}" if dates else "None: the rows as they stand"
+        return {None: by_itself, **{name: name for name in (*dates, *numbers)}}
 
     def preview(self) -> Preview | None:
         """The first rows of the table, and how the table and, where it can be used, the column were read."""

@@ -236,8 +236,8 @@ def csv(rows: str = "day,open,close,word\n2024-01-01,1,9,a\n2024-01-02,3,7,b\n20
 def test_the_columns_to_choose_are_those_of_the_file() -> None:
     test = opened(RunConfig.model_validate({"task": {"name": "csv", "file": csv()}}))
     (column,), (date,) = drawn(test)["task.column"], drawn(test)["task.date_column"]
-    assert column.options == ["The first that changes", "open", "close"]
-    assert date.options == ["The first with dates", "day", "open", "close"]
+    assert column.options == ["The first that changes: open", "open", "close"]
+    assert date.options == ["The first with dates: day", "day", "open", "close"]
     column.set_value("close").run()
     assert now(test).task.model_dump()["column"] == "close"
     drawn(test)["task.column"][0].set_value("").run()
