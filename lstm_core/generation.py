@@ -14,7 +14,6 @@ from lstm_core.model import SequenceModel, State, without_dropout
 from lstm_core.tasks.base import Generation
 
 if TYPE_CHECKING:
-    from lstm_core.state import TrainState
     from lstm_core.tasks import TaskConfig
 
 Tokens = NDArray[np.int64]
@@ -90,7 +89,7 @@ class _Steps:
 
 
 def generate_text(
-    trained: SequenceModel | TrainState, task: TaskConfig, prompt: str, length: int, temperature: float, seed: int
+    model: SequenceModel, task: TaskConfig, prompt: str, length: int, temperature: float, seed: int
 ) -> str:
     """The `length` signs with which a trained model goes on after the prompt.
 
@@ -104,7 +103,6 @@ def generate_text(
     if not 0 <= temperature < float("inf"):
         raise ValueError(f"temperature is {temperature}; choose 0 or a number above it.")
     tokens = generation.tokens(prompt)
-    model = trained if isinstance(trained, SequenceModel) else trained.model
     rng = np.random.default_rng(seed)
     written = generate(model, tokens, length, [temperature], rng, window=task.time_steps)
     return "".join(generation.signs[token] for token in written[0])

@@ -181,10 +181,10 @@ def test_a_snapshot_neither_drops_nor_draws(task: str) -> None:
 
 def test_a_trained_model_writes_text_from_a_seed() -> None:
     state, task = TrainState(RunConfig.model_validate(SMALL)), TextModel(length=16)
-    text = generate_text(state, task, "The ", 40, 0.7, seed=3)
+    text = generate_text(state.model, task, "The ", 40, 0.7, seed=3)
     assert len(text) == 40
     assert text == generate_text(state.model, task, "The ", 40, 0.7, seed=3)
-    assert text != generate_text(state, task, "The ", 40, 0.7, seed=4)
+    assert text != generate_text(state.model, task, "The ", 40, 0.7, seed=4)
     assert set(text) <= set(task.corpus().signs)
 
 
@@ -202,7 +202,7 @@ def test_a_trained_model_writes_text_from_a_seed() -> None:
 def test_what_cannot_be_written_is_said_in_words(changed: dict[str, Any], words: str) -> None:
     asked = {"task": TextModel(length=16), "prompt": "The ", "length": 5, "temperature": 1.0, "seed": 0}
     with pytest.raises(ValueError, match=words):
-        generate_text(TrainState(RunConfig.model_validate(SMALL)), **(asked | changed))
+        generate_text(TrainState(RunConfig.model_validate(SMALL)).model, **(asked | changed))
 
 
 def test_a_model_of_ones_own_text_writes_in_its_signs() -> None:
@@ -211,4 +211,4 @@ def test_a_model_of_ones_own_text_writes_in_its_signs() -> None:
     config = RunConfig.model_validate(SMALL).model_copy(update={"task": task})
     state = TrainState(config)
     assert state.about["generation"]["signs"] == sorted(set(text))
-    assert set(generate_text(state, task, "東京", 30, 1.0, seed=1)) <= set(text)
+    assert set(generate_text(state.model, task, "東京", 30, 1.0, seed=1)) <= set(text)
