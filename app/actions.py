@@ -143,7 +143,8 @@ def _weights(action: Mapping[str, Any]) -> None:
     store = services.store()
     file = store.keep_file(branching.file_name(run), store.weights(run.id), "weights")
     config, notes = branching.start(session.current().config, session.settings_of(run), file)
-    session.use(config, notes)
+    title = run.name or session.settings_of(run).title
+    session.use(config, [*notes, f"Train now begins with the weights that “{title}” has at step {max(run.step, 0)}."])
 
 
 def _run(action: Mapping[str, Any]) -> Run:

@@ -11,11 +11,13 @@ from app import actions, branching, services, session
 from lstm_core.runs.records import Run, StoreError
 
 NEWEST = 10
+KEY = "this-run"
+NOT_BEGUN = "The run has no weights yet: it has not begun."
 
 
 def draw(run: Run | None) -> None:
     """A popover beside the Train button; filled when it opens, since the run moves on without the page."""
-    folded = st.popover("This run", key="this-run", on_change="rerun", width="stretch")
+    folded = st.popover("This run", key=KEY, on_change="rerun", width="stretch")
     if not folded.open:
         return
     with folded:
@@ -52,14 +54,16 @@ def _one(run: Run) -> None:
         key=f"weights:{run.id}",
         icon=":material/start:",
         help="The next run begins with the weights that this one has now; press Train then." if begun else NOT_BEGUN,
-        on_click=actions.perform,
-        args=({"name": "weights", "run": run.id},),
+        on_click=_start_from,
+        args=(run.id,),
         disabled=not begun,
         width="stretch",
     )
 
 
-NOT_BEGUN = "The run has no weights yet: it has not begun."
+def _start_from(run_id: str) -> None:
+    st.session_state[KEY] = False  # what follows is to be seen beside the Train button
+    actions.perform({"name": "weights", "run": run_id})
 
 
 def _rename(run_id: str, name: str) -> None:
