@@ -75,7 +75,7 @@ class Tagging(TaskConfig):
     )
 
     name: Literal["tagging"] = "tagging"
-    length: int = setting(20, "Longest sentence", "How many words a sentence may have.", unit="words", ge=5, le=100)
+    length: int = setting(20, "Longest sentence", "How many words a sentence may have.", unit="steps", ge=5, le=100)
 
     @property
     def time_steps(self) -> int:
