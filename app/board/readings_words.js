@@ -83,5 +83,5 @@ function several(known) {
   if (wrong < 0) return { number: figure, label, sentence: `Every ${decoded ? "sign" : "step"} of this sample is right.${whole}` };
   const { input, right, said } = found.cells[wrong];
   const place = decoded ? `At sign ${wrong + 1}` : `At step ${wrong}${input ? ` (${spoken(input)})` : ""}`;
-  return { number: figure, label, sentence: `${place} it answers ${spoken(said)}, and right is ${spoken(right)}.${whole}` };
+  return { number: figure, label, sentence: `${place} it answers ${spoken(said)} where ${spoken(right)} is right.${whole}` };
 }
