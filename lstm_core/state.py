@@ -215,8 +215,16 @@ class TrainState:
 
     @classmethod
     def load(cls, config: RunConfig, data: bytes) -> TrainState:
-        """Read what `dump` wrote for this config; raises ValueError where the two do not belong together."""
+        """Read what `dump` wrote for this config.
+
+        Raises ValueError where the two do not belong together, Impossible for what an earlier version has written.
+        """
         tensors, written = load_tensors(data), _metadata(data)
+        if "state" not in written:
+            raise Impossible(
+                "The last state of this run was kept by an earlier version of the program, which this one cannot go on "
+                "from. Its curves stay; train a new run with the same settings."
+            )
         if RunConfig.model_validate_json(written["config"]).model != config.model:
             raise ValueError("The checkpoint belongs to another model than the settings describe.")
         state, told = cls(config), json.loads(written["state"])

@@ -14,6 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
 
 from lstm_core.runs.records import StoreError
+from lstm_core.runs.upgrades import UPGRADES
 
 SCHEMA_VERSION = 2
 
@@ -114,14 +115,6 @@ files = sa.Table(
 )
 
 
-def _from_1_to_2(connection: sa.Connection) -> None:
-    connection.execute(sa.text("ALTER TABLE runs ADD COLUMN fork_step INTEGER"))
-    files.create(connection)
-
-
-UPGRADES = {1: _from_1_to_2}  # the format that a store has → what makes it the next one
-
-
 def database_url(url: str | None = None) -> str:
     """The database to use: `url` (or a path), else LSTM_LAB_DATABASE, else a file in the user's data folder."""
     url = url or os.environ.get("LSTM_LAB_DATABASE")
@@ -191,7 +184,7 @@ class Database:
                 "Start the version of the program that wrote it, or set LSTM_LAB_DATABASE to another place."
             )
         for version in range(found, SCHEMA_VERSION):
-            UPGRADES[version](connection)
+            UPGRADES[version](connection, metadata.tables)
         if found < SCHEMA_VERSION:
             connection.execute(sa.update(about_database).values(schema_version=SCHEMA_VERSION))
 

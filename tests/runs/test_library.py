@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from safetensors.torch import save
 
+from app.figures import specs
 from lstm_core import files
 from lstm_core.config import RunConfig
 from lstm_core.files import FileMissing, FileProblem
@@ -16,6 +19,8 @@ from lstm_core.runs import schema
 from lstm_core.runs.records import StoreError
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
+from lstm_core.settings import Impossible
+from lstm_core.training import TrainState
 from tests.core.own_files import csv_of, walk
 from tests.runs.conftest import small
 
@@ -161,3 +166,26 @@ def test_several_programs_may_bring_an_old_store_up_to_date_at_once(old: Path) -
     for program in programs:
         program.join()
     assert problems == []
+
+
+def test_a_run_of_an_old_store_can_still_be_looked_at_and_says_why_it_cannot_go_on(old: Path) -> None:
+    about = OLD.with_name("about_1.json").read_text()
+    with sqlite3.connect(old) as raw:
+        raw.execute("UPDATE runs SET about = ?", [about])
+        (data,) = raw.execute("SELECT config FROM runs").fetchone()
+    raw.close()
+    store = RunStore(str(old))
+    (run,) = store.list()
+    assert run.about is not None
+    assert run.config == json.loads(data)
+    assert {name: run.about[name] for name in json.loads(about) if name != "samples"} == {
+        name: value for name, value in json.loads(about).items() if name != "samples"
+    }
+    fresh = TrainState(RunConfig.model_validate(run.config)).about
+    assert set(run.about) == set(fresh)
+    assert [set(sample) for sample in run.about["samples"]] == [set(sample) for sample in fresh["samples"]]
+    drawn = {panel["id"] for panel in specs(run.about)["panels"]}
+    assert {"loss", "gates", "attention", "answers"} <= drawn
+    with pytest.raises(Impossible, match="earlier version"):
+        TrainState.load(RunConfig.model_validate(run.config), save({}, {"step": "5", "config": "{}"}))
+    store.close()
