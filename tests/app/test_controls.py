@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -12,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from app import ready, services
+from app import ready
 from app.fields import Control, controls, ladder, schemes, settings_in, words
 from lstm_core import files
 from lstm_core.cells import CELLS
@@ -25,12 +23,7 @@ KINDS = ("selectbox", "toggle", "slider", "select_slider", "number_input", "text
 IDLE = {"csv": {"task.column", "task.date_column", "task.missing"}}  # by task: what means nothing without a file
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("LSTM_LAB_DATABASE", str(tmp_path / "runs.sqlite3"))
-    services.close()
-    yield
-    services.close()
+pytestmark = pytest.mark.usefixtures("store")
 
 
 def page() -> None:
