@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from lstm_core.runs import schema
 from lstm_core.runs.records import StoreError
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
+from lstm_core.runs.upgrades import UPGRADES
 from lstm_core.settings import Impossible
 from lstm_core.training import TrainState
 from tests.core.own_files import csv_of, walk
@@ -138,12 +140,12 @@ def test_an_old_store_becomes_what_a_new_one_is(old: Path, store: RunStore) -> N
 
 
 def test_an_upgrade_that_fails_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(connection: sa.Connection) -> None:
-        schema._from_1_to_2(connection)
+    def breaks(connection: sa.Connection, tables: Mapping[str, sa.Table]) -> None:
+        UPGRADES[1](connection, tables)
         raise OSError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setitem(schema.UPGRADES, 1, breaks)
+        patch.setattr(schema, "UPGRADES", {1: breaks})
         with pytest.raises(StoreError, match="full"):
             RunStore(str(old))
     with sqlite3.connect(old) as raw:
