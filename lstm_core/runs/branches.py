@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
 from lstm_core.runs.leases import CHANGED, locked, renew, update
-from lstm_core.runs.records import Desired, Lease, StoreError
+from lstm_core.runs.records import Desired, Lease, RunNotFound, StoreError
 from lstm_core.runs.schema import Database, checkpoints, overrides, runs
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class Branches:
             )
         return run_id
 
-    def extend(self, run_id: str, steps: int) -> None:
-        """Let a run have `steps` steps in all; one that has finished goes on from where it ended.
+    def extend(self, run_id: str, steps: int, *, desired: Desired = "running") -> None:
+        """Let a run have `steps` steps in all; one that has finished goes on from where it ended, or is `desired` to.
 
         Raises StoreError where that would not be more, pydantic.ValidationError for a number that no run could have.
         """
@@ -81,13 +81,15 @@ class Branches:
             connection.execute(sa.insert(overrides).values(run_id=run_id, field="steps", value=steps))
             values: dict[str, Any] = {"steps": steps}
             if row.status == "finished":
-                values |= {"status": "queued", "desired": "running", "target": None, "finished": None}
+                status = "queued" if desired == "running" else desired
+                values |= {"status": status, "desired": desired, "target": None, "finished": None}
             update(connection, run_id, **values, **CHANGED)
 
-    def fork(self, run_id: str, step: int, config: RunConfig) -> str:
+    def fork(self, run_id: str, step: int, config: RunConfig, *, desired: Desired = "running") -> str:
         """A new run that goes on from a recorded step of another one with other settings; returns its id.
 
-        It remembers its parent and shares the curve before `step`. The model must be the parent's. Raises StoreError.
+        It remembers its parent and shares the curve before `step`; `desired` means what it means in `create`. The model
+        must be the parent's. Raises StoreError.
         """
         from lstm_core.config import RunConfig
 
@@ -99,7 +101,7 @@ class Branches:
                 raise StoreError("A fork goes on with the same weights, so its model must be that of its parent.")
             if config.training.steps <= step:
                 raise StoreError(f"The fork begins at step {step}; choose more than {config.training.steps} steps.")
-        return self.create(config, parent=run_id, fork_step=step)
+        return self.create(config, parent=run_id, fork_step=step, desired=desired)
 
     # The worker's side.
 
@@ -142,9 +144,11 @@ class Branches:
         """The weights of a run as a safetensors file, by their names in the model.
 
         Those of the newest checkpoint, or with `best` those with the smallest validation loss. Raises StoreError as
-        long as there are none.
+        long as there are none, RunNotFound where there is no run.
         """
         with self._database.read() as connection:
+            if connection.scalar(sa.select(runs.c.id).where(runs.c.id == run_id)) is None:
+                raise RunNotFound(run_id)
             row = connection.execute(
                 sa.select(checkpoints.c.data).where(checkpoints.c.run_id == run_id, checkpoints.c.name == "latest")
             ).one_or_none()
@@ -152,6 +156,8 @@ class Branches:
             raise StoreError("This run has no weights yet: they are kept a few seconds after it has begun.")
         prefix = "best." if best else "model."
         tensors = {name.removeprefix(prefix): a for name, a in load(row.data).items() if name.startswith(prefix)}
+        if not tensors:
+            raise StoreError("This run has no best weights yet: they are kept from its first validation on.")
         return save(tensors, {"format": "pt"})
 
     @staticmethod

@@ -17,11 +17,12 @@ from safetensors.torch import save
 from torch import nn
 
 from lstm_core import files
-from lstm_core.__main__ import _settings, config_from, main
+from lstm_core.__main__ import main
 from lstm_core.config import RunConfig
 from lstm_core.recipes import Orthogonal
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
+from lstm_core.terminal.options import config_from, every_setting
 from tests.core.own_files import csv_of, walk
 from tests.core.strategies import configs
 from tests.runs.conftest import small
@@ -50,6 +51,10 @@ def test_a_run_from_the_terminal_is_the_run_of_the_page(
     assert f"http://127.0.0.1:8501/?run={run.id}" in told.out
     assert "Finished step 40" in told.out
     assert "41/41" in told.err
+    last = {name: column[-1] for name, column in alone(config).items()}
+    for part in ("train", "val", "test"):
+        assert f"{part:<5}  loss {last[f'loss/{part}']:.6g}  accuracy {last[f'accuracy/{part}']:.6g}" in told.out
+    assert f"(with the weights of step {last['best/step']:.0f}, the best in validation)" in told.out
 
 
 @given(config=configs())
@@ -77,7 +82,7 @@ def test_every_setting_is_an_option_with_its_help(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    for path, field in _settings():
+    for path, field in every_setting():
         assert f"--{path} " in told
         assert " ".join((field.description or "").split())[:30] in told
 
@@ -91,12 +96,38 @@ def test_every_setting_is_an_option_with_its_help(capsys: pytest.CaptureFixture[
         (["--initializer", "best"], "init.preset is 'best'; choose one of"),
         (["--biases", "forget,value=900"], "choose a value of at most 20"),
         (["--json", "missing.json"], "missing.json cannot be read"),
+        (["--example", "Nothing"], "There are no ready-made settings “Nothing”; choose “Two of 100 numbers”, "),
+        (["--example", "LSTM", "--task", "recall"], "The task recall has no ready-made settings “LSTM”; choose “The f"),
+        (["--example", "LSTM", "--task", "csv"], "The task csv has no ready-made settings “LSTM”; choose another task"),
+        (["--example", "With attention"], "add --task dates or --task reversing"),
+        (["--example", "LSTM", "--task", "nothing"], "task.name is 'nothing'; choose one of"),
     ],
 )
 def test_a_setting_that_cannot_be_is_explained(
     own_store: RunStore, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
 ) -> None:
     assert main(["train", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+    assert own_store.list() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[1]", 'must hold an object such as {"task"'),
+        ('{"task": 3}', "task in"),
+        ('{"tusk": {}}', "tusk is not a setting"),
+        ('{"task": {"name": []}}', "task.name is []; choose one of"),
+        ("[" * 100_000, "cannot be read as JSON"),
+        ("\udcff", "cannot be read as JSON"),
+    ],
+)
+def test_json_that_is_no_settings_is_explained(
+    own_store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, sentence: str
+) -> None:
+    file = tmp_path / "settings.json"
+    file.write_bytes(text.encode(errors="surrogateescape"))
+    assert main(["train", "--json", str(file), "--length", "9"]) == 2
     assert sentence in capsys.readouterr().err
     assert own_store.list() == []
 
