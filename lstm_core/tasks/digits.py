@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import ClassVar, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from lstm_core.settings import setting
-from lstm_core.tasks.base import Array, Batch, Examples, Sample, Spec, TaskConfig, TaskData
+from lstm_core.tasks.base import Array, Batch, Examples, Goal, Sample, Spec, TaskConfig, TaskData
 
 SIDE, CLASSES = 8, 10
+_TRAINING: Mapping[str, Any] = {"optimizer": "adamw", "learning_rate": 0.005, "schedule": "cosine"}
 
 
 class Digits(TaskConfig):
@@ -19,11 +22,29 @@ class Digits(TaskConfig):
 
     60 % train, 20 % validation, 20 % test, shuffled and stratified by class; the split is the same for
     every seed, so that curves of different seeds can be compared. Chance: accuracy 1/10, cross-entropy log 10.
+
+    Measured: row by row in both directions 98.1 %, 98.3 % and 98.6 % (seeds 1, 2, 3) of the test, in one direction
+    97.8 %, 96.7 % and 97.8 %, in 8 s and 5 s of one core; pixel by pixel 97.5 % and 95.8 % (seeds 1, 2) in 48 s.
     """
 
     title: ClassVar[str] = "Handwritten digits"
     summary: ClassVar[str] = "Real scans, read one row of pixels after the other; which digit is it?"
     metric: ClassVar[str] = "accuracy"
+    goal: ClassVar[Goal | None] = Goal("accuracy", 0.97)
+    examples: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+        {
+            "Row by row, both directions": {
+                "task": {"name": "digits"},
+                "model": {"bidirectional": True},
+                "training": {**_TRAINING, "weight_decay": 0.3, "steps": 1500},
+            },
+            "Row by row": {"task": {"name": "digits"}, "training": {**_TRAINING, "weight_decay": 0.3, "steps": 1500}},
+            "Pixel by pixel": {
+                "task": {"name": "digits", "reading": "pixels"},
+                "training": {**_TRAINING, "weight_decay": 0.1, "steps": 5000},
+            },
+        }
+    )
 
     name: Literal["digits"] = "digits"
     reading: Literal["rows", "pixels"] = setting(
