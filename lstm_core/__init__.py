@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lstm_core.config import RunConfig
+    from lstm_core.generation import generate_text
     from lstm_core.initializers import INITIALIZERS, initialize
     from lstm_core.model import SequenceModel
+    from lstm_core.precision import measure_precision
     from lstm_core.probes import gradient_flow, trace
     from lstm_core.runs.engine import Engine
     from lstm_core.runs.store import RunStore
     from lstm_core.tasks import TASKS
-    from lstm_core.training import Snapshot, Step, train
+    from lstm_core.training import Snapshot, Step, TrainState, train
 
 __all__ = [
     "INITIALIZERS",
@@ -27,8 +29,11 @@ __all__ = [
     "SequenceModel",
     "Snapshot",
     "Step",
+    "TrainState",
+    "generate_text",
     "gradient_flow",
     "initialize",
+    "measure_precision",
     "trace",
     "train",
 ]
@@ -42,8 +47,11 @@ _HOME = {
     "SequenceModel": "model",
     "Snapshot": "training",
     "Step": "training",
+    "TrainState": "training",
+    "generate_text": "generation",
     "gradient_flow": "probes",
     "initialize": "initializers",
+    "measure_precision": "precision",
     "trace": "probes",
     "train": "training",
 }

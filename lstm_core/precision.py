@@ -57,7 +57,7 @@ class Precision:
     sequences: int
 
 
-def precision(
+def measure_precision(
     model: SequenceModel,
     task: TaskConfig,
     batch: Batch,

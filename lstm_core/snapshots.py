@@ -67,7 +67,7 @@ class Probe:
             return {}
         model = self._model
         try:
-            return precision.arrays(precision.precision(model, self._task, self._test, what=("everything",)))
+            return precision.arrays(precision.measure_precision(model, self._task, self._test, what=("everything",)))
         except ValueError:
             return {}
 

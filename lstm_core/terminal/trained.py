@@ -47,7 +47,7 @@ def precision(given: Namespace) -> int:
 
     state = trained(_store_with(given.run), given.run, given.best)
     test = state.data.test.take(slice(0, _at_once(state.config, given.sequences)))
-    tell(precision.table(precision.precision(state.model, state.task, test, bits=given.bits)))
+    tell(precision.table(precision.measure_precision(state.model, state.task, test, bits=given.bits)))
     return 0
 
 

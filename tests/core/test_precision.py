@@ -14,7 +14,7 @@ from lstm_core.cells import CELLS
 from lstm_core.config import ModelConfig, RunConfig
 from lstm_core.fixed_point import Rounder, quantize
 from lstm_core.model import SequenceModel, as_tensors
-from lstm_core.precision import BITS, WHAT, Precision, precision, table, watched
+from lstm_core.precision import BITS, WHAT, Precision, measure_precision, table, watched
 from lstm_core.state import TrainState
 from lstm_core.tasks.base import Batch, Sample, Spec, TaskConfig, TaskData
 from lstm_core.training import train
@@ -76,7 +76,7 @@ def trained() -> TrainState:
 
 @pytest.fixture(scope="module")
 def result(trained: TrainState) -> Precision:
-    return precision(trained.model, trained.task, trained.data.test, bits=(32, 16, 8, 2))
+    return measure_precision(trained.model, trained.task, trained.data.test, bits=(32, 16, 8, 2))
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -103,7 +103,7 @@ def test_watched_without_interference_it_is_the_model(
 def test_every_parameter_has_its_range_and_is_called_a_weight(attention: str) -> None:
     task = Echo(answers_as="decoded")
     model = model_for(task, attention=attention, num_layers=2)
-    found = {need.name: need for need in precision(model, task, task.batch()).needs}
+    found = {need.name: need for need in measure_precision(model, task, task.batch()).needs}
     parameters = list(model.named_parameters())
     assert sum(need.weight for need in found.values()) == len(parameters)
     for name, parameter in parameters:
@@ -147,7 +147,7 @@ def test_the_weights_alone_are_those_of_a_model_with_rounded_weights(trained: Tr
 
 def test_formats_can_be_chosen_from_other_data_than_those_measured(trained: TrainState) -> None:
     few, many = trained.data.test.take(slice(0, 3)), trained.data.test
-    of_few, of_many = (precision(trained.model, trained.task, many, known, (8,)).needs for known in (few, None))
+    of_few, of_many = (measure_precision(trained.model, trained.task, many, known, (8,)).needs for known in (few, None))
     for small, large in zip(of_few, of_many, strict=True):
         assert large.range.low <= small.range.low <= small.range.high <= large.range.high
     assert any(small.range != large.range for small, large in zip(of_few, of_many, strict=True))
@@ -162,7 +162,7 @@ def test_the_model_is_left_as_it_was() -> None:
         return [torch.get_rng_state(), *(p.clone() for p in model.parameters()), *(p.grad for p in model.parameters())]
 
     before = [tensor.clone() for tensor in everything()]
-    precision(model, task, task.batch())
+    measure_precision(model, task, task.batch())
     assert all(torch.equal(old, new) for old, new in zip(before, everything(), strict=True))
     assert model.training
     assert isinstance(model.rnn, torch.nn.LSTM)
@@ -187,4 +187,4 @@ def test_what_is_no_number_is_named() -> None:
     with torch.no_grad():
         model.head.bias[2] = float("nan")
     with pytest.raises(ValueError, match=r"head\.bias: Fixed point has no numbers for values from nan"):
-        precision(model, task, task.batch())
+        measure_precision(model, task, task.batch())

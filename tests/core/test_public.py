@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,20 +15,24 @@ import lstm_core
 ROOT = Path(lstm_core.__file__).parent.parent
 # who may import whom: a module may import from its own rank or a lower one
 RANKS = [
-    ["lstm_core.settings", "lstm_core.cells"],
+    ["lstm_core.settings", "lstm_core.cells", "lstm_core.scratch"],
     ["lstm_core.files"],
-    ["lstm_core.texts"],
+    ["lstm_core.texts", "lstm_core.weights"],
     ["lstm_core.tables"],
     ["lstm_core.recipes", "lstm_core.tasks"],
     ["lstm_core.config"],
-    ["lstm_core.initializers", "lstm_core.attention", "lstm_core.recurrent"],
+    ["lstm_core.schedules", "lstm_core.initializers", "lstm_core.attention", "lstm_core.recurrent"],
     ["lstm_core.mechanics"],
-    ["lstm_core.probes", "lstm_core.naming", "lstm_core.model", "lstm_core.gradients"],
+    ["lstm_core.naming"],
+    ["lstm_core.probes", "lstm_core.model", "lstm_core.gradients", "lstm_core.stepwise"],
+    ["lstm_core.fixed_point"],
+    ["lstm_core.generation", "lstm_core.precision"],
     ["lstm_core.snapshots"],
     ["lstm_core.state"],
     ["lstm_core.training"],
     ["lstm_core.runs.slices"],
     ["lstm_core.runs.engine"],
+    ["lstm_core.terminal"],
     ["lstm_core.__main__"],
 ]
 WORKING = ("slices", "failures", "engine", "cluster")  # what of runs/ may train; all else only stores
@@ -53,6 +58,7 @@ def test_all_names_what_the_package_gives() -> None:
     assert set(lstm_core.__all__) == set(lstm_core._HOME)
     for name in lstm_core.__all__:
         assert getattr(lstm_core, name) is not None
+        assert find_spec(f"lstm_core.{name}") is None, "once imported, the module would take the name's place"
     with pytest.raises(AttributeError, match="nothing"):
         _ = lstm_core.nothing
 

@@ -214,7 +214,7 @@ def test_the_price_of_few_bits_is_that_of_a_direct_call(own_store: RunStore, cap
     if best:
         assert state.best is not None
         state.model.load_state_dict(state.best.weights)
-    known = precision.precision(state.model, config.task, state.data.test.take(slice(0, 40)), bits=(9, 3))
+    known = precision.measure_precision(state.model, config.task, state.data.test.take(slice(0, 40)), bits=(9, 3))
     assert capsys.readouterr().out == precision.table(known) + "\n"
 
 
