@@ -13,7 +13,9 @@ from lstm_core.config import RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.records import Lease
+from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
+from lstm_core.training import TrainState, train
 
 
 @pytest.fixture
@@ -35,6 +37,13 @@ def lease(store: RunStore, run: str) -> Lease:
     return taken
 
 
+@pytest.fixture
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.setenv("LSTM_LAB_DATABASE", str(tmp_path / "runs.sqlite3"))
+    monkeypatch.delenv("LSTM_LAB_ADDRESS", raising=False)
+    return RunStore()
+
+
 def small(steps: int = 60, **values: Any) -> RunConfig:
     """A run of about a millisecond per step."""
     quick = {"task.length": 8, "model.hidden_size": 6, "model.embedding_size": 4, "training.batch_size": 8}
@@ -54,3 +63,12 @@ def picture(step: int, seq: int, size: int = 10) -> list[bytes]:
         telemetry.encode("snapshot", arrays, seq, step, step),
         telemetry.encode("sample", arrays, seq + 1, step, step, 0),
     ]
+
+
+def finished(store: RunStore, config: RunConfig) -> tuple[str, TrainState]:
+    """A run that is over, and the state of the same training without a store."""
+    run = store.create(config)
+    assert run_slice(store.url, run).status == "finished"
+    state = TrainState(config)
+    list(train(config, state))
+    return run, state

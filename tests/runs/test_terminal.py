@@ -31,13 +31,6 @@ from tests.runs.test_slices import alone, assert_same
 QUICK = ["--length", "8", "--hidden-size", "6", "--embedding-size", "4", "--batch-size", "8", "--validate-every", "25"]
 
 
-@pytest.fixture
-def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    monkeypatch.setenv("LSTM_LAB_DATABASE", str(tmp_path / "runs.sqlite3"))
-    monkeypatch.delenv("LSTM_LAB_ADDRESS", raising=False)
-    return RunStore()
-
-
 def test_a_run_from_the_terminal_is_the_run_of_the_page(
     own_store: RunStore, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from lstm_core import precision
 from lstm_core.__main__ import main
 from lstm_core.config import Override, RunConfig
-from lstm_core.generation import generate_text
 from lstm_core.runs import slices
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
@@ -24,39 +18,16 @@ from lstm_core.state import TrainState
 from lstm_core.tasks import TASKS
 from lstm_core.terminal.options import config_from
 from lstm_core.training import train
-from tests.runs.conftest import small
+from tests.runs.conftest import finished, small
 from tests.runs.test_slices import alone, take
 
 Captured = pytest.CaptureFixture[str]
-TEXT = RunConfig.model_validate(
-    {
-        "task": {"name": "text", "length": 12},
-        "model": {"hidden_size": 8, "embedding_size": 4},
-        "training": {"batch_size": 4, "steps": 8, "validate_every": 3, "learning_rate": 5},
-    }
-)
 
 
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     torch.set_num_threads(1)
     slices._kept.clear()
-
-
-@pytest.fixture
-def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    monkeypatch.setenv("LSTM_LAB_DATABASE", str(tmp_path / "runs.sqlite3"))
-    monkeypatch.delenv("LSTM_LAB_ADDRESS", raising=False)
-    return RunStore()
-
-
-def finished(store: RunStore, config: RunConfig) -> tuple[str, TrainState]:
-    """A run that is over, and the state of the same training without a store."""
-    run = store.create(config)
-    assert run_slice(store.url, run).status == "finished"
-    state = TrainState(config)
-    list(train(config, state))
-    return run, state
 
 
 @pytest.mark.parametrize("task", [name for name, kind in TASKS.items() if kind.examples])
@@ -165,68 +136,6 @@ def test_a_fork_that_cannot_be_is_explained(
     assert sentence in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("best", [True, False])
-def test_the_weights_in_the_file_are_those_of_the_run(own_store: RunStore, tmp_path: Path, best: bool) -> None:
-    run, state = finished(own_store, small(20, **{"training.learning_rate": 0.9, "training.validate_every": 3}))
-    path = tmp_path / "mine.safetensors"
-    assert main(["weights", run, str(path), *(["--best"] if best else [])]) == 0
-    assert state.best is not None
-    assert state.best.step < 20
-    expected = state.best.weights if best else state.model.state_dict()
-    found = load_file(path)
-    assert set(found) == set(expected)
-    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
-
-
-def test_text_is_what_the_model_writes(own_store: RunStore, capsys: Captured) -> None:
-    run, state = finished(own_store, TEXT)
-    assert main(["write", run, "--prompt", "The ", "--length", "30", "--temperature", "1.5", "--seed", "4"]) == 0
-    assert capsys.readouterr().out == "The " + generate_text(state.model, TEXT.task, "The ", 30, 1.5, 4) + "\n"
-    assert main(["write", run]) == 0
-    assert TEXT.task.generation is not None
-    begun = TEXT.task.generation.prompt
-    assert capsys.readouterr().out == begun + generate_text(state.model, TEXT.task, begun, 400, 0.8, 1) + "\n"
-    assert state.best is not None
-    assert state.best.step < 8
-    state.model.load_state_dict(state.best.weights)
-    assert main(["write", run, "--best", "--length", "30"]) == 0
-    assert capsys.readouterr().out == begun + generate_text(state.model, TEXT.task, begun, 30, 0.8, 1) + "\n"
-    for arguments, sentence in (
-        (["--prompt", "ü"], "never seen the sign 'ü'"),
-        (["--prompt", ""], "prompt is empty"),
-        (["--length", "100001"], "choose 1 to 100000 signs"),
-    ):
-        assert main(["write", run, *arguments]) == 2
-        assert sentence in capsys.readouterr().err
-
-
-def test_a_model_that_cannot_write_says_so(own_store: RunStore, capsys: Captured) -> None:
-    run, _ = finished(own_store, small(3))
-    assert main(["write", run]) == 2
-    assert "A model of the task recall cannot write" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("best", [True, False])
-def test_the_price_of_few_bits_is_that_of_a_direct_call(own_store: RunStore, capsys: Captured, best: bool) -> None:
-    config = small(20, **{"training.learning_rate": 0.9, "training.validate_every": 3})
-    run, state = finished(own_store, config)
-    assert main(["precision", run, "--bits", "9,3", "--sequences", "40", *(["--best"] if best else [])]) == 0
-    if best:
-        assert state.best is not None
-        state.model.load_state_dict(state.best.weights)
-    known = precision.measure_precision(state.model, config.task, state.data.test.take(slice(0, 40)), bits=(9, 3))
-    assert capsys.readouterr().out == precision.table(known) + "\n"
-
-
-def test_all_there_is_is_measured_where_more_is_wanted(own_store: RunStore, capsys: Captured) -> None:
-    run, state = finished(own_store, small(3))
-    assert main(["precision", run, "--bits", "8", "--sequences", str(10**9), "--best"]) == 0
-    told = capsys.readouterr().out
-    assert f"accuracy of {len(state.data.test)} sequences" in told
-    measured = own_store.scalars(run)["accuracy/test"][-1]
-    assert f"everything rounded  {measured:.4g}" in " ".join(told.split()).replace("rounded ", "rounded  ")
-
-
 def test_show_tells_what_is_known_of_a_run(own_store: RunStore, tmp_path: Path, capsys: Captured) -> None:
     parent, _ = finished(own_store, small(12))
     assert main(["fork", parent, "5", "--steps", "14"]) == 0
@@ -271,29 +180,6 @@ def test_a_run_that_is_not_there_is_explained(capsys: Captured, command: str) ->
     assert not Path("x.safetensors").exists()
 
 
-@pytest.mark.parametrize("command", ["weights", "write", "precision"])
-def test_a_run_without_weights_is_explained(own_store: RunStore, capsys: Captured, command: str) -> None:
-    run = own_store.create(TEXT)
-    assert main([command, run, *COMMANDS[command]]) == 1
-    assert capsys.readouterr().err.startswith("This run has no weights yet")
-
-
-@pytest.mark.parametrize("command", ["weights", "write", "precision"])
-def test_a_run_without_best_weights_is_explained(own_store: RunStore, capsys: Captured, command: str) -> None:
-    run = own_store.create(TEXT)
-    lease = take(own_store, run)
-    own_store.checkpoint(lease, 0, TrainState(TEXT).dump())  # as a fork has it before its first validation
-    assert main([command, run, *COMMANDS[command], "--best"]) == 1
-    assert capsys.readouterr().err.startswith("This run has no best weights yet")
-
-
-def test_a_file_that_cannot_be_written_is_explained(own_store: RunStore, tmp_path: Path, capsys: Captured) -> None:
-    run, _ = finished(own_store, small(2))
-    for path, reason in ((tmp_path, "Is a directory"), (tmp_path / "no" / "x", "No such file or directory")):
-        assert main(["weights", run, str(path)]) == 2
-        assert capsys.readouterr().err == f"{path} cannot be written: {reason}.\n"
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -315,52 +201,3 @@ def test_numbers_that_cannot_be_are_explained(capsys: Captured, arguments: list[
         main(arguments)
     assert stop.value.code == 2
     assert sentence in capsys.readouterr().err
-
-
-def shell(line: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line.replace("LSTM", f"{sys.executable} -m lstm_core")],
-        capture_output=True,
-        text=True,
-        **more,
-    )
-
-
-@pytest.mark.parametrize(
-    ("line", "code"),
-    [
-        ("LSTM train --help | head -n 1", 0),
-        ("LSTM show RUN | head -n 1", 0),
-        ("LSTM show RUN | true", 0),
-        ("LSTM show RUN >&- 2>&-", 0),
-        ("LSTM train --steps 3 --length 4 2>&1 | true", 0),
-    ],
-)
-def test_a_reader_may_go_away(own_store: RunStore, line: str, code: int) -> None:
-    """Neither a traceback nor Python's own complaint, and the training is not disturbed."""
-    run, _ = finished(own_store, small(2))
-    done = shell(line.replace("RUN", run))
-    assert (done.returncode, done.stderr) == (code, "")
-    assert all(each.status == "finished" for each in own_store.list())
-
-
-def test_a_full_disk_is_said(own_store: RunStore) -> None:
-    run, _ = finished(own_store, small(2))
-    done = shell(f"LSTM show {run} > /dev/full")
-    assert (done.returncode, done.stderr) == (1, "The output cannot be used: No space left on device.\n")
-
-
-def test_signs_that_a_terminal_cannot_show_stop_nothing(own_store: RunStore) -> None:
-    run, _ = finished(own_store, small(2))
-    done = shell(f"PYTHONIOENCODING=ascii LSTM show {run} | head -n 1")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Recall the first of 8 tokens ? LSTM 6 ?")
-
-
-def test_ctrl_c_ends_other_commands_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("lstm_core.terminal.commands.list_tasks", interrupted)
-    assert main(["tasks"]) == 130
-    assert capsys.readouterr().err == "Ended.\n"
