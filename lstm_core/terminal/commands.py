@@ -175,7 +175,7 @@ def _parser() -> ArgumentParser:
     saving = add("weights", trained.weights, "write the weights of a run to a file")
     saving.add_argument("file", metavar="FILE.safetensors", help="where to")
     writing = add("write", trained.write, "let a language model go on after a prompt")
-    writing.add_argument("--prompt", metavar="TEXT", help="how it begins (default: the beginning of the test text)")
+    writing.add_argument("--prompt", metavar="TEXT", help="how it begins (default: a line that it did not learn from)")
     writing.add_argument("--temperature", type=_number, default=0.8, metavar="X", help=TEMPERATURE)
     writing.add_argument("--length", type=_whole(1), default=400, metavar="N", help="signs (default: %(default)s)")
     writing.add_argument("--seed", type=_whole(0), default=1, metavar="N", help="of the draws (default: %(default)s)")

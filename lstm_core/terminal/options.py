@@ -98,7 +98,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _from_json(file: str) -> Nested:
     try:
-        settings = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
+        settings = json.loads(_standard_input() if file == "-" else Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} cannot be read as JSON: {error}.") from error
     if not isinstance(settings, dict):
@@ -109,6 +109,12 @@ def _from_json(file: str) -> Nested:
         if group not in GROUPS:
             raise ValueError(f"{group} is not a setting; remove it or check its spelling.")
     return settings
+
+
+def _standard_input() -> str:
+    if sys.stdin is None:
+        raise ValueError("standard input is closed")
+    return sys.stdin.read()
 
 
 def _ready_made(title: str, task: str | None) -> Nested:

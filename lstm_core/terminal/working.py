@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 
 def train_here(store: RunStore, run_id: str, address: str | None) -> int:
-    """Train a run and tell what became of it; returns the exit code, 1 where it failed or cannot be had."""
+    """Train a run and tell what became of it; returns the exit code, 1 where it failed or cannot be had.
+
+    Raises ValidationError for settings that no run can have any more.
+    """
+    title = RunConfig.model_validate(store.get(run_id).config).title  # settings of an older version may not stand
     lease = store.acquire(run_id, this_process(), claim=True)
     if lease is None:
         complain(_not_free(store.get(run_id)))
         return 1
-    tell(f"{RunConfig.model_validate(lease.config).title}\nWatch it live: {_link(run_id, address)}")
+    tell(f"{title}\nWatch it live: {_link(run_id, address)}")
     with _Progress(store, lease) as progress:
         from lstm_core.runs.slices import work
 

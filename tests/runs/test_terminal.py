@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
@@ -20,6 +21,7 @@ from lstm_core import files
 from lstm_core.__main__ import main
 from lstm_core.config import RunConfig
 from lstm_core.recipes import Orthogonal
+from lstm_core.runs import schema
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
 from lstm_core.terminal.options import config_from, every_setting
@@ -207,6 +209,17 @@ def test_a_run_that_cannot_be_resumed_is_explained(own_store: RunStore, capsys: 
     own_store.acquire(held, "elsewhere:1:1.0")
     assert main(["resume", held]) == 1
     assert "in another process (elsewhere:1:1.0)" in capsys.readouterr().err
+
+
+def test_a_run_of_settings_that_are_no_more_is_left_alone(
+    own_store: RunStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = own_store.create(small())
+    with own_store._database.write() as connection:
+        connection.execute(sa.update(schema.runs).values(config={"task": {"name": "older"}}))
+    assert main(["resume", run]) == 2
+    assert "task.name is 'older'; choose one of" in capsys.readouterr().err
+    assert own_store.get(run).lease_holder is None
 
 
 def test_the_list_shows_runs(own_store: RunStore, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,6 +38,12 @@ def test_a_reader_may_go_away(own_store: RunStore, line: str, code: int) -> None
     assert all(each.status == "finished" for each in own_store.list())
 
 
+def test_a_closed_input_is_said(own_store: RunStore) -> None:
+    done = shell("LSTM train --json - <&-")
+    assert (done.returncode, done.stderr) == (2, "- cannot be read as JSON: standard input is closed.\n")
+    assert own_store.list() == []
+
+
 def test_a_full_disk_is_said(own_store: RunStore) -> None:
     run, _ = finished(own_store, small(2))
     done = shell(f"LSTM show {run} > /dev/full")
