@@ -10,8 +10,10 @@ const LEAST = 2 ** -3; // the scale begins no lower, so that it seldom has to gr
 /**
  * What each step of a map looks at.
  * @param {any} about @param {any} sample @param {Map<string, any>} arrays
- * @returns {{rows: number, steps: number, ends: number[], causal: boolean, value: (row: number, t: number) => number,
- *            sign: (row: number) => string}|null} `ends`: how many rows and columns the sample has; `sign`: who asks
+ * @returns {{rows: number, steps: number, ends: number[], causal: boolean, least: number,
+ *            value: (row: number, t: number) => number,
+ *            sign: (row: number) => string}|null} `ends`: how many rows and columns the sample has; `least`: what is
+ *            stored as 0 is smaller; `sign`: who asks
  */
 export function looks(about, sample, arrays) {
   const found = arrays?.get("attention");
@@ -26,6 +28,7 @@ export function looks(about, sample, arrays) {
     steps,
     causal,
     ends: [causal ? read : (sample.targets ? length(sample.targets) : 0) || rows, read],
+    least: largest / 2,
     value: (row, t) => found.data[row * steps + t] * largest,
     sign: (row) => (causal ? sample.marks[row] : about.answers?.[answers?.[row]]) ?? "",
   };
@@ -40,7 +43,7 @@ export class AlignmentPanel extends Panel {
     this.canvas = new Canvas(context);
     this.picture.prepend(this.canvas.node);
     this.high = LEAST;
-    this.leave = context.crosshair.join(this.picture, () => context.steps(), (t, y) => this.#read(t, y));
+    this.leave = context.crosshair.join(this.picture, () => context.steps(), (t, y) => this.#read(t, y), true);
   }
 
   draw({ arrays }) {
@@ -105,15 +108,16 @@ export class AlignmentPanel extends Panel {
     if (!this.map) return "";
     const { rows, ends, causal, value, sign } = this.map;
     if (t >= ends[1]) return `${this.canvas.where(t)}, after the end of this sample`;
+    const weight = (step) => (value(step, t) ? number(value(step, t)) : `less than ${number(this.map.least)}`);
     const seen = `t = ${t} (${spoken(this.canvas.sample.marks[t])})`;
     const row = Math.floor((y / this.height) * rows);
     if (y >= 0 && row < ends[0]) {
       if (causal && t > row) return `step ${row} (${spoken(sign(row))}) may not look at ${seen}, which comes later`;
-      return `step ${row} (${spoken(sign(row))}) looks at ${seen}: ${number(value(row, t))}`;
+      return `step ${row} (${spoken(sign(row))}) looks at ${seen}: ${weight(row)}`;
     }
     const asking = Array.from({ length: ends[0] }, (_, step) => step);
     const most = asking.reduce((best, step) => (value(step, t) > value(best, t) ? step : best), causal ? t : 0);
-    return `${seen} is looked at most by step ${most} (${spoken(sign(most))}): ${number(value(most, t))}`;
+    return `${seen} is looked at most by step ${most} (${spoken(sign(most))}): ${weight(most)}`;
   }
 
   reset() {

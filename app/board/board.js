@@ -10,6 +10,7 @@ import { press } from "./keys.js";
 import { LinePanel } from "./lines.js";
 import { load, lookOf } from "./look.js";
 import { MapPanel } from "./maps.js";
+import { Pace } from "./pace.js";
 import { Panel } from "./panel.js";
 import { READINGS } from "./readings.js";
 import { Sampler } from "./sampler.js";
@@ -20,7 +21,6 @@ import { Transport } from "./transport.js";
 import { WordsPanel } from "./words.js";
 
 const KINDS = { lines: LinePanel, maps: MapPanel, alignment: AlignmentPanel, words: WordsPanel };
-const DRAW = 100; // ms between two drawings
 const SETTLE = 400; // ms after the last change until charts are drawn in full
 const SPEAK = 250; // ms between two changes of the words and large numbers
 
@@ -48,6 +48,7 @@ class Board {
     this.crosshair = new Crosshair(() => this.#fontSize());
     this.visible = new Set();
     this.counters = (window.__lab = { draws: 0, frames: 0, step: -1, snapshot: -1, cost: [], delays: [] });
+    this.pace = new Pace((now) => this.#draw(now), this.counters);
     // Streamlit also calls the cleanup of a call that another one has overtaken: only a page that is gone counts.
     this.leave = () => setTimeout(() => this.parent.isConnected || this.close());
     this.head = new Head(() => this.present());
@@ -84,7 +85,7 @@ class Board {
 
   act(name, more = {}) {
     this.component.setTriggerValue("action", { name, run: this.run, ...more });
-    const word = { pause: "pausing…", resume: "resuming…", extend: "resuming…", stop: "stopping…", train: "starting", rewind: "starting", reseed: "starting", fork: "forking…" }[name];
+    const word = { pause: "pausing…", resume: "resuming…", stop: "stopping…", train: "starting", rewind: "starting", reseed: "starting", fork: "forking…" }[name];
     if (word) this.head.expect(word, this.state);
     this.#speak();
   }
@@ -94,9 +95,7 @@ class Board {
     this.closed = true;
     boards.delete(this.parent);
     this.stream.close();
-    clearTimeout(this.timer);
-    clearTimeout(this.last);
-    cancelAnimationFrame(this.frame);
+    this.pace.close();
     document.removeEventListener("keydown", this.onKey);
     document.removeEventListener("visibilitychange", this.onVisible);
     document.documentElement.classList.remove("lab-present");
@@ -316,15 +315,7 @@ class Board {
   // -- drawing -----------------------------------------------------------------------------------------------------------
 
   wake() {
-    if (this.frame || this.timer || document.hidden || this.closed) return;
-    // A slow machine draws less often, so that no more than a third of a core goes into drawing.
-    const wait = Math.max(DRAW, 3 * (this.cost ?? 0)) - (performance.now() - (this.drawnAt ?? -DRAW));
-    const ask = () => {
-      this.timer = 0;
-      this.frame = requestAnimationFrame(() => this.#draw());
-    };
-    if (wait > 0) this.timer = setTimeout(ask, wait);
-    else ask();
+    this.pace.wake();
   }
 
   #seen(entries) {
@@ -336,11 +327,7 @@ class Board {
     this.wake();
   }
 
-  #draw() {
-    this.frame = 0;
-    if (document.hidden || this.closed) return;
-    const begun = performance.now();
-    this.drawnAt = begun;
+  #draw(begun) {
     const { arrays, step } = this.snapshots.view();
     const at = this.timeline.at;
     const model = { scalars: this.scalars, state: this.state, at, arrays };
@@ -356,25 +343,12 @@ class Board {
     }
     if (this.crosshair.t !== null) this.crosshair.draw();
     if (begun - (this.wordsAt ?? 0) > SPEAK) this.#read(arrays, at, begun);
-    else this.#later();
-    const now = performance.now();
+    else this.pace.later(SETTLE);
     Object.assign(this.counters, { step: this.scalars.last, snapshot: step });
     if (!drawn) return;
-    // How old the oldest point of this drawing is; the worker's clock is this machine's only on one machine.
-    if (this.made) this.counters.delays.push(Date.now() - this.made);
+    this.pace.spent(this.made);
     this.made = null;
-    if (this.counters.delays.length > 500) this.counters.delays.shift();
-    this.#later();
-    this.cost = 0.7 * (this.cost ?? 0) + 0.3 * Math.min(now - begun, 200);
-    this.counters.draws += 1;
-    this.counters.cost.push(now - begun);
-    if (this.counters.cost.length > 500) this.counters.cost.shift();
-  }
-
-  /** Once nothing moves any more: the last large numbers, and charts that were only moved are drawn in full. */
-  #later() {
-    clearTimeout(this.last);
-    this.last = setTimeout(() => this.wake(), SETTLE + DRAW);
+    this.pace.later(SETTLE); // once nothing moves: the last large numbers, and charts that were only moved, in full
   }
 
   #read(arrays, at, now) {

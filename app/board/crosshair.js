@@ -21,12 +21,13 @@ export class Crosshair {
    * @param {HTMLElement} picture
    * @param {() => number} steps T
    * @param {(t: number, y: number) => string} read what stands there, in words; y in px from the picture's top, or −1
+   * @param {boolean} [avoid] write the words in that half of the picture where one does not point
    */
-  join(picture, steps, read) {
+  join(picture, steps, read, avoid = false) {
     const line = el("div.lab-cross", { hidden: true });
     const text = el("div.lab-readout", { hidden: true });
     picture.append(line, text);
-    const panel = { picture, line, text, steps, read };
+    const panel = { picture, line, text, steps, read, avoid };
     this.panels.add(panel);
     picture.addEventListener("pointermove", (event) => {
       const box = picture.getBoundingClientRect();
@@ -72,6 +73,8 @@ export class Crosshair {
       panel.text.hidden = !words;
       setText(panel.text, words);
       panel.text.dataset.side = t < steps / 2 ? "right" : "left";
+      const above = panel.avoid && panel === this.source && this.y >= 0 && this.y < panel.picture.clientHeight / 2;
+      panel.text.dataset.edge = above ? "bottom" : "top";
     }
   }
 }

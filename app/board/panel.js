@@ -28,6 +28,7 @@ export class Panel {
   say({ number = "", label = "", sentence = "" }) {
     setText(this.number, number);
     setText(this.label, label);
+    sentence = sentence.replace(/\bt = /g, "t\u00a0=\u00a0"); // one place, in one line
     setText(this.note, sentence);
     const heading = this.heading.textContent;
     setAttribute(this.picture, "aria-label", `${heading}: ${[label, number].filter(Boolean).join(" ")}. ${sentence}`);

@@ -20,6 +20,7 @@ export const STEPS = {
       if (smooth > chance * 1.1) sentence = `The loss is above the dotted line: worse than ${rival}.`;
       else if (smooth > chance * 0.97) sentence = `The loss stays at the dotted line: no better than ${rival} yet.`;
       else if (smooth > chance * 0.5) sentence = `The loss has left the dotted line: the network begins to beat ${rival}.`;
+      else if (smooth === 0) sentence = "The loss is 0: every answer is right and given with all certainty.";
       else sentence = `The loss is ${number(chance / smooth)} times below the dotted line of ${rival}.`;
       if (validation > meanwhile * 1.5 && validation > chance * 0.25 && meanwhile < chance * 0.9)
         sentence = "Validation stays well above training: the network learns these examples by heart.";
@@ -74,7 +75,7 @@ export const STEPS = {
     let sentence = `The whole gradient, and the part of ${single ? "the" : "each gate's"} recurrent weights.`;
     if (total > usual * 10) sentence = "This gradient is ten times as long as usual: such a step can destroy what was learned.";
     else if (usual > 100) sentence = "Gradients this long throw the weights about: try clipping by norm.";
-    else if (usual < 1e-4) sentence = "There is hardly any gradient left: the weights stand still.";
+    else if (usual < 1e-4) sentence = "There is hardly any gradient left to learn from.";
     else {
       const gates = weakest(known);
       if (gates) sentence = `The recurrent weights of gate ${gates.low} get ${number(gates.ratio)} times less gradient than those of ${gates.high}.`;
