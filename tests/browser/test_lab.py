@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlparse
 
-import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, expect
 
+from tests.browser.lab import Lab
 from tests.serving import Server
-
-expect.set_options(timeout=20_000)
 
 # In the page: how often each panel's picture differs from the one before, over some seconds.
 WATCH = """
@@ -65,91 +63,6 @@ TIME_PAUSE = """
 }
 """
 TICKS = """() => [...document.querySelectorAll('[data-panel="loss"] .xtick text')].map((tick) => tick.textContent)"""
-
-
-class Lab:
-    """One browser tab on the Lab, and what a person does there."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page, self.url = page, url
-        self.errors: list[str] = []
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-
-    def open(self, address: str = "/") -> Lab:
-        self.page.goto(self.url + address)
-        expect(self.button("Train")).to_be_enabled()
-        expect(self.state).not_to_have_text("")
-        return self
-
-    @property
-    def sidebar(self) -> Locator:
-        return self.page.get_by_test_id("stSidebar")
-
-    @property
-    def state(self) -> Locator:
-        return self.page.locator(".lab-state .lab-word")
-
-    @property
-    def run(self) -> str | None:
-        return parse_qs(urlparse(self.page.url).query).get("run", [None])[0]
-
-    def button(self, name: str) -> Locator:
-        return self.sidebar.get_by_role("button", name=name, exact=True)
-
-    def transport(self, name: str) -> Locator:
-        return self.page.locator(".lab-transport").get_by_role("button", name=name, exact=True)
-
-    def unfold(self, group: str) -> None:
-        self.sidebar.locator("summary").get_by_text(group, exact=True).click()
-        self.page.wait_for_timeout(500)  # it unfolds slowly
-
-    def choose(self, label: str, words: str) -> None:
-        """A list that opens closes again when the page below it scrolls; so scroll first."""
-        box = self.sidebar.get_by_role("combobox", name=label, exact=True)
-        box.scroll_into_view_if_needed()
-        self.page.wait_for_timeout(200)
-        box.click()
-        self.page.get_by_role("option", name=words, exact=True).click()
-        expect(box).to_have_value(words)
-
-    def type(self, label: str, value: str) -> None:
-        box = self.sidebar.get_by_role("spinbutton", name=label, exact=True)
-        box.fill(value)
-        box.press("Enter")
-
-    def switch(self, label: str) -> None:
-        self.sidebar.get_by_text(label, exact=True).click()
-
-    def train(self) -> str:
-        before = self.run
-        self.button("Train").click()
-        self.page.wait_for_url(lambda url: parse_qs(urlparse(url).query).get("run", [None])[0] not in (before, None))
-        assert self.run is not None
-        return self.run
-
-    def step(self) -> int:
-        """The step counter on the page."""
-        words = self.page.locator(".lab-state .lab-rest").inner_text()
-        return int(re.sub(r"\D", "", words.split("/")[0]))
-
-    def step_after(self, step: int) -> None:
-        """Wait until the counter is beyond a step."""
-        self.page.wait_for_function(
-            "step => Number(document.querySelector('.lab-state .lab-rest').textContent.split('/')[0]"
-            ".replace(/\\D/g, '')) > step",
-            arg=step,
-        )
-
-
-@pytest.fixture
-def lab(server: Server, browser: Browser) -> Iterator[Lab]:
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(20_000)
-    shown = Lab(page, server.url)
-    yield shown
-    page.close()
-    assert shown.errors == []
 
 
 def reached(measure: Callable[[], Any], good: Callable[[Any], bool], tries: int = 6) -> None:
@@ -310,6 +223,71 @@ def test_step_rewind_and_new_seed(lab: Lab, server: Server) -> None:
     expect(lab.state).to_have_text("finished")
 
 
+def test_a_finished_run_trains_on_and_never_is_a_dead_end(lab: Lab, server: Server) -> None:
+    rest = lab.page.locator(".lab-state .lab-rest")
+    lab.open("/?task=recall&task.length=10&training.steps=30&training.seed=6")
+    run = lab.train()
+    for button, steps in (("Train on", 60), ("Step", 61), ("Ten steps", 71)):
+        expect(lab.state).to_have_text("finished", timeout=60_000)
+        lab.transport(button).click()
+        expect(rest).to_have_text(re.compile(f"^{steps} steps"))
+    assert lab.run == run
+    assert server.store().scalars(run)["step"].tolist() == list(range(72))
+
+
+def test_a_fork_goes_on_from_the_step_on_the_page(lab: Lab, server: Server) -> None:
+    lab.open("/?task=recall&task.length=10&training.steps=30&training.seed=7")
+    parent = lab.train()
+    expect(lab.state).to_have_text("finished", timeout=60_000)
+    lab.choose("Clipping", "By norm")
+    lab.type("Hidden size", "32")
+    expect(lab.sidebar).to_contain_text("Settings changed")
+    lab.page.get_by_role("slider", name="Step shown on all panels").press("Home")
+    expect(lab.page.locator(".lab-at")).to_have_text("step 0")
+    before = len(server.store().list())
+    lab.page.get_by_role("button", name="Fork here").dblclick()
+    lab.page.wait_for_url(lambda url: parent not in url)
+    expect(lab.page.get_by_test_id("stToast")).to_contain_text("Hidden size is as in that run")
+    expect(lab.state).to_have_text("finished", timeout=60_000)
+    fork = server.store().get(lab.run or "")
+    assert (fork.parent, fork.fork_step, fork.config["training"]["clip"]) == (parent, 0, "norm")
+    assert len(server.store().list()) == before + 1
+    lab.page.reload()
+    link = lab.page.locator(".origin a")
+    expect(lab.page.locator(".origin")).to_have_text(re.compile("^Forked from Recall .* at step 0.$"))
+    link.click()
+    lab.page.wait_for_url(f"**run={parent}*")
+    expect(lab.page.locator(".origin")).to_have_count(0)
+
+
+def test_this_run_is_named_reopened_and_its_weights_are_used(lab: Lab, server: Server) -> None:
+    lab.open("/?task=recall&task.length=10&training.steps=30&training.seed=8")
+    run = lab.train()
+    expect(lab.state).to_have_text("finished", timeout=60_000)
+    lab.button("This run").click()
+    name = lab.page.get_by_role("textbox", name="Name of this run")
+    name.fill("Mine *and* <b>only</b> mine")
+    name.press("Enter")
+    expect(lab.page.locator(".lab-name")).to_contain_text("Mine *and* <b>only</b> mine")
+    assert server.store().get(run).name == "Mine *and* <b>only</b> mine"
+    with lab.page.expect_download() as download:
+        lab.page.get_by_role("button", name="Download the weights").click()
+    assert download.value.suggested_filename == "mine-and-b-only-b-mine-step-30.safetensors"
+    assert Path(download.value.path()).read_bytes() == server.store().weights(run)
+    lab.page.get_by_role("button", name="Start from its weights").click()
+    expect(lab.sidebar).to_contain_text("Train now begins with the weights that “Mine *and* <b>only</b> mine” has")
+    again = lab.train()
+    expect(lab.state).to_have_text("finished", timeout=60_000)
+    first = server.store().scalars(again)["loss/train"][0]
+    assert first < 0.9 * server.store().scalars(run)["loss/train"][0]
+    lab.button("This run").click()
+    opening = lab.page.get_by_role("textbox", name="Open by id or link")
+    opening.fill(f"{lab.url}/?run={run}")
+    opening.press("Enter")
+    lab.page.wait_for_url(f"**run={run}*")
+    expect(lab.page.locator(".lab-name")).to_contain_text("Mine")
+
+
 def test_back_and_forward_go_through_settings(lab: Lab) -> None:
     lab.open()
     lab.choose("Task", "Stock prices")
@@ -328,7 +306,7 @@ def test_a_bad_link_says_what_is_wrong(lab: Lab) -> None:
     lab.open("/?run=nothere&model.hidden_size=9999&init.preset=chrono")
     alert = lab.page.get_by_test_id("stAlert")
     expect(alert).to_contain_text("There is no run “nothere”")
-    expect(alert).to_contain_text("model.hidden_size is '9999'; choose a value of at most 512.")
+    expect(alert).to_contain_text("Hidden size (model.hidden_size) is '9999'; choose a value of at most 512.")
     expect(lab.sidebar.get_by_role("combobox", name="Initializer", exact=True)).to_have_value("Chrono")
     expect(lab.page.locator(".lab-name")).to_contain_text("Example")
 
