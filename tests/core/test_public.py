@@ -19,7 +19,7 @@ RANKS = [
     ["lstm_core.files"],
     ["lstm_core.texts", "lstm_core.weights"],
     ["lstm_core.tables"],
-    ["lstm_core.recipes", "lstm_core.tasks"],
+    ["lstm_core.recipes", "lstm_core.groups", "lstm_core.tasks"],
     ["lstm_core.config"],
     ["lstm_core.schedules", "lstm_core.initializers", "lstm_core.attention", "lstm_core.recurrent"],
     ["lstm_core.mechanics"],
