@@ -197,6 +197,12 @@ def test_brackets_follow_the_law_exactly() -> None:
     assert task.memoryless == pytest.approx(by_token.max(1).sum(), rel=1e-9)
 
 
+def test_a_bracket_alone_says_hardly_more_than_nothing() -> None:
+    task = Brackets()
+    assert task.data(1).chance["accuracy"] == pytest.approx(0.31, abs=0.005)
+    assert task.memoryless == pytest.approx(0.33, abs=0.005)
+
+
 def test_the_kinds_of_brackets_are_equally_likely() -> None:
     batch = Brackets(kinds=3).generate(np.random.default_rng(0), 2000)
     opened = np.bincount(batch.inputs.ravel(), minlength=7)[1:4]
