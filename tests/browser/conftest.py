@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.lab import Lab
+from tests.browser.playing import CONFIG, Played, Player, measure
 from tests.chromium import launch_options
-from tests.serving import Server
+from tests.serving import Server, serve
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +30,34 @@ def lab(server: Server, browser: Browser) -> Iterator[Lab]:
     yield shown
     page.close()
     assert shown.errors == []
+
+
+@pytest.fixture(scope="session")
+def showing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that trains nothing."""
+    with serve(tmp_path_factory.mktemp("board"), workers=0) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def played() -> Played:
+    """A short run of recall with attention."""
+    return measure(CONFIG)
+
+
+@pytest.fixture
+def player(showing: Server, played: Played) -> Iterator[Player]:
+    opened = Player(showing, played)
+    yield opened
+    opened.store.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1280, "height": 800})
+    opened.set_default_timeout(20_000)
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    opened.close()
+    assert errors == []
