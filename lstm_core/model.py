@@ -255,6 +255,11 @@ def detached(state: State) -> State:
     return _map(state, lambda part: part.detach())
 
 
+def moved(state: State, device: torch.device) -> State:
+    """A state on another device."""
+    return _map(state, lambda part: part.to(device))
+
+
 def build(config: ModelConfig, init: InitConfig, spec: Spec, *, length: int, seed: int) -> SequenceModel:
     """A model with its first weights drawn: the same seed gives the same weights, torch's own stream is untouched.
 

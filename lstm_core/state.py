@@ -20,7 +20,7 @@ from torch.nn import functional
 from lstm_core import files, weights
 from lstm_core.config import Override, RunConfig, TrainingConfig, with_overrides
 from lstm_core.gradients import Gradients
-from lstm_core.model import Output, State, as_tensors, build, detached
+from lstm_core.model import Output, State, as_tensors, build, detached, moved
 from lstm_core.schedules import learning_rate
 from lstm_core.settings import Impossible
 from lstm_core.snapshots import Probe
@@ -99,13 +99,15 @@ class TrainState:
 
     def reopen(self, overrides: Iterable[Override]) -> bool:
         """Make a run that is over go on, if its end was put off at its last step: that step is measured again."""
-        if not self.over or not any(o.field == "steps" and o.step == self.step - 1 < int(o.value) for o in overrides):
+        if not self.over or not _put_off(overrides, self.step - 1):
             return False
         self.over = False
         self.step -= 1
-        if self.best is not None:
-            self.best.missed = -1  # the same validation is made once more
         return True
+
+    def put_off(self, overrides: Iterable[Override]) -> bool:
+        """Whether the end of the run was put off at the step that comes next."""
+        return _put_off(overrides, self.step)
 
     def carry(self, final: State) -> None:
         """Keep the state with which the next piece of a text goes on."""
@@ -135,14 +137,19 @@ class TrainState:
         measured = self.task.metrics(prediction.detach().cpu().numpy(), batch.targets)
         return {f"{name}/train": value for name, value in measured.items()}
 
-    def validate(self, patience: int | None) -> dict[str, float]:
-        """Measure the validation part and keep the best weights; `over` becomes true when the patience ends."""
+    def validate(self, patience: int | None, put_off: bool = False) -> dict[str, float]:
+        """Measure the validation part and keep the best weights; `over` becomes true when the patience ends.
+
+        Where the end of the run was just `put_off` the patience begins anew, the first time as in every replay.
+        """
         measured = self._measure(self.data.validation, "val")
         if self.best is None or measured["loss/val"] < self.best.loss or math.isnan(self.best.loss):
             weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
             self.best = Best(measured["loss/val"], self.step, weights)
         else:
             self.best.missed += 1
+        if put_off:
+            self.best.missed = 0
         self.over = patience is not None and self.best.missed >= patience
         return measured
 
@@ -175,7 +182,7 @@ class TrainState:
 
     def take_over(self, other: TrainState) -> None:
         """Go on from where another run stands, with these settings: its weights, its step and, where the optimizer is
-        of the same kind, its moments; with the same task also the place in the text.
+        of the same kind, its moments; where the batches are the same also the place in the text.
 
         Raises Impossible, which names every parameter that is missing or of another shape.
         """
@@ -192,8 +199,12 @@ class TrainState:
         if self.config.training.optimizer == other.config.training.optimizer:
             groups = self.optimizer.state_dict()["param_groups"]
             self.optimizer.load_state_dict({**other.optimizer.state_dict(), "param_groups": groups})
-        if self.task == other.task:
-            self.carried = other.carried
+            if self.config.training.momentum:  # which the other may have been without
+                for parameter, moments in self.optimizer.state.items():
+                    moments.setdefault("momentum_buffer", torch.zeros_like(parameter))
+        mine_read, theirs_read = ((s.task, s.config.training.seed, s.config.training.batch_size) for s in (self, other))
+        if mine_read == theirs_read and other.carried is not None:
+            self.carried = moved(other.carried, self.device)
         self.step = other.step
 
     def dump(self) -> bytes:
@@ -245,6 +256,10 @@ class TrainState:
             loss, step, missed = told["best"]
             state.best = Best(loss, step, parts["best"], missed)
         return state
+
+
+def _put_off(overrides: Iterable[Override], step: int) -> bool:
+    return any(o.field == "steps" and o.step == step < int(o.value) for o in overrides)
 
 
 def find_device(name: str) -> torch.device:

@@ -88,8 +88,9 @@ def train(
             settings.clip, settings.clip_threshold, scalars["grad_norm/total"]
         )
         scalars["learning_rate"] = state.use(settings)
-        if step % settings.validate_every == 0 or step == settings.steps:
-            scalars |= state.validate(settings.patience)
+        put_off = state.put_off(overrides)
+        if step % settings.validate_every == 0 or step == settings.steps or put_off:
+            scalars |= state.validate(settings.patience, put_off)
         if step == settings.steps or state.over:
             scalars |= state.test()
             state.over = True

@@ -236,29 +236,42 @@ class NotWanted(Exception):
 
 
 def _forked(store: RunStore, lease: Lease, config: RunConfig) -> tuple[TrainState, int]:
-    """What a fork begins with: its parent at that step, trained once more from the nearest state that was kept."""
+    """What a fork begins with: its parent at that step."""
     assert lease.parent is not None
     assert lease.fork_step is not None
+    state = TrainState(config)
+    state.take_over(_at_step(store, lease, lease.parent, lease.fork_step))
+    parent = RunConfig.model_validate(store.get(lease.parent).config)
+    alike = parent.task == config.task and parent.training.seed == config.training.seed
+    store.rewind(lease, 0)  # a slice before this one may have died right after the next line
+    seq = store.adopt(lease, lease.parent, lease.fork_step, pictures=alike)
+    data = state.dump()
+    store.checkpoint(lease, state.step, data)
+    store.keep_state(lease, state.step, data)
+    return state, seq
+
+
+def _at_step(store: RunStore, lease: Lease, run_id: str, step: int) -> TrainState:
+    """Another run as it was at a step, trained once more from the nearest state that was kept of it or its parents."""
     try:
-        parent = RunConfig.model_validate(store.get(lease.parent).config)
+        run = store.get(run_id)
     except RunNotFound as error:
-        raise Impossible(f"The run that this one was to go on from, {lease.parent}, was deleted.") from error
-    data = store.nearest_state(lease.parent, lease.fork_step)
-    known = TrainState(parent) if data is None else TrainState.load(parent, data)
-    until, looked = lease.fork_step - 1, time.monotonic()
-    for _ in train(parent, known, until=until, overrides=store.overrides(lease.parent), snapshot_seconds=math.inf):
+        raise Impossible(f"The run that this one was to go on from, {run_id}, was deleted.") from error
+    config, data = RunConfig.model_validate(run.config), store.nearest_state(run_id, step)
+    known = TrainState(config) if data is None else TrainState.load(config, data)
+    if data is None and run.parent is not None and run.fork_step is not None:
+        before = _at_step(store, lease, run.parent, min(step, run.fork_step))
+        if step < run.fork_step:
+            return before
+        known.take_over(before)
+    looked = time.monotonic()
+    for _ in train(config, known, until=step - 1, overrides=store.overrides(run_id), snapshot_seconds=math.inf):
         if time.monotonic() - looked > CHECKPOINT:
             looked = time.monotonic()
             store.append(lease, [])  # still at work
             if store.wishes(lease).desired != "running":
                 raise NotWanted
-    state = TrainState(config)
-    state.take_over(known)
-    alike = parent.task == config.task and parent.training.seed == config.training.seed
-    store.rewind(lease, 0)  # a slice before this one may have died right after the next line
-    seq = store.adopt(lease, lease.parent, lease.fork_step, pictures=alike)
-    store.checkpoint(lease, state.step, state.dump())
-    return state, seq
+    return known
 
 
 @lru_cache(maxsize=4)

@@ -257,6 +257,18 @@ def test_a_run_that_lost_its_patience_can_be_given_more_steps() -> None:
     assert more[-1].step > last
 
 
+@pytest.mark.parametrize("every", [1, 5])
+def test_a_run_with_an_end_put_off_is_the_same_when_it_is_replayed(every: int) -> None:
+    values = {"training.patience": 3, "training.validate_every": every, "training.learning_rate": 1.0}
+    config = small(**{**values, "training.steps": 12})
+    state = TrainState(config)
+    last = curve(config, state)[-1].step
+    later = [Override(last, "steps", 60)]
+    more = curve(config, TrainState.load(config, state.dump()), overrides=later)
+    replayed = curve(config, overrides=later)
+    assert_same(more, replayed[last:])
+
+
 def test_a_device_that_is_not_there_is_named() -> None:
     with patch("torch.cuda.is_available", return_value=False), pytest.raises(ValueError, match="no CUDA device"):
         TrainState(small(**{"training.device": "cuda"}))

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from safetensors.torch import load, save
 
 from lstm_core.config import Override, RunConfig
-from lstm_core.runs import slices, telemetry
+from lstm_core.runs import branches, slices, telemetry
 from lstm_core.runs.branches import KEPT
 from lstm_core.runs.records import RunNotFound, StoreError
 from lstm_core.runs.slices import run_slice
@@ -139,6 +139,69 @@ def test_a_fork_goes_on_with_other_settings_from_a_changed_parent(store: RunStor
     by_hand.take_over(changed)
     rows = [(s.step, s.scalars) for s in slices.train(config, by_hand) if isinstance(s, slices.Step)]
     assert_same(tail(after, 25), telemetry.table(rows))
+
+
+@pytest.mark.parametrize("step", [5, 10, 20])
+def test_a_fork_of_a_fork_goes_on_where_that_was(store: RunStore, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    monkeypatch.setattr(branches, "KEPT_BYTES", 0)  # as with a large model: nothing but the latest state is kept
+    first, changed = store.create(small(STEPS)), small(STEPS, **{"training.learning_rate": 0.1})
+    finish(store, first)
+    second = store.fork(first, 10, changed)
+    finish(store, second)
+    third = store.fork(second, step, changed if step > 5 else small(STEPS))
+    finish(store, third)
+    expected = second if step > 5 else first
+    np.testing.assert_array_equal(store.scalars(third)["loss/train"], store.scalars(expected)["loss/train"])
+
+
+def test_a_fork_begins_with_a_kept_state_of_its_own(store: RunStore) -> None:
+    first = store.create(small(STEPS))
+    finish(store, first)
+    second = store.fork(first, 10, small(STEPS, **{"training.learning_rate": 0.1}))
+    finish(store, second)
+    store.delete(first)
+    third = store.fork(second, 12, small(STEPS))
+    finish(store, third)
+    assert store.get(third).status == "finished"
+
+
+TEXT = {"task": {"name": "text", "length": 8}}
+
+
+@pytest.mark.parametrize(
+    ("parents", "own"),
+    [
+        (TEXT, {"training.batch_size": 4}),  # the places in the text are others, and fewer
+        (TEXT, {"training.seed": 2}),
+        ({"training.optimizer": "rmsprop"}, {"training.momentum": 0.5}),
+        ({"training.optimizer": "sgd", "training.momentum": 0.5}, {"training.momentum": 0.0}),
+    ],
+)
+def test_a_fork_goes_on_with_other_batches_and_other_momentum(
+    store: RunStore, parents: dict[str, Any], own: dict[str, Any]
+) -> None:
+    parent = store.create(small(STEPS, **parents))
+    finish(store, parent)
+    fork = store.fork(parent, 10, small(STEPS, **{**parents, **own}))
+    finish(store, fork)
+    assert (store.get(fork).status, store.get(fork).step) == ("finished", STEPS), store.get(fork).error
+
+
+def test_a_fork_of_a_run_that_lost_its_patience_and_went_on(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(branches, "KEPT_BYTES", 0)
+    patient = {"training.patience": 2, "training.validate_every": 3, "training.learning_rate": 1.0}
+    parent = store.create(small(STEPS, **patient))
+    finish(store, parent)
+    ended = store.get(parent).step
+    assert ended < STEPS
+    store.extend(parent, STEPS)
+    finish(store, parent)
+    assert store.get(parent).step > ended + 2
+    fork = store.fork(parent, ended + 2, small(STEPS, **patient | {"training.patience": None}))
+    finish(store, fork)
+    recorded, parents = store.scalars(fork)["loss/train"], store.scalars(parent)["loss/train"]
+    assert len(recorded) == STEPS + 1
+    np.testing.assert_array_equal(recorded[: len(parents)], parents)
 
 
 def test_a_fork_whose_worker_died_at_any_place_begins_again(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
