@@ -19,6 +19,7 @@ from tabulate import tabulate
 from lstm_core.config import RunConfig
 from lstm_core.tasks import TASKS
 from lstm_core.tasks.base import Goal
+from lstm_core.tasks.series import SeriesConfig
 from lstm_core.training import Step, train
 from tests.bench.report import Row
 
@@ -82,8 +83,7 @@ def _run(config: RunConfig, seed: int) -> Outcome:
 def _line(job: Job, outcomes: Sequence[Outcome]) -> list[Any]:
     values = [outcome.measured[job.metric] for outcome in outcomes]
     reached = sum(job.goal.reached(value) for value in values) if job.goal else None
-    chance = job.config.task.data(1).chance
-    known = chance.get(job.metric, chance["loss"] if job.metric == "mse" else None)
+    known = _chance(job)
     return [
         job.config.task.name,
         job.example,
@@ -94,6 +94,15 @@ def _line(job: Job, outcomes: Sequence[Outcome]) -> list[Any]:
         f"{statistics.median(outcome.seconds for outcome in outcomes):.0f}",
         len(outcomes),
     ]
+
+
+def _chance(job: Job) -> float | None:
+    """What no learning reaches; of a series, what persistence reaches in the test, where the results are from too."""
+    task = job.config.task
+    data = task.data(1)
+    if isinstance(task, SeriesConfig):
+        return task.evaluate(data.test.inputs[:, -1], data.test)[job.metric]
+    return data.chance.get(job.metric, data.chance["loss"] if job.metric == "mse" else None)
 
 
 def _rows(job: Job, outcomes: Sequence[Outcome]) -> list[Row]:
