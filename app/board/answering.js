@@ -25,8 +25,8 @@ export function classes(about, sample, arrays) {
 /** One answer that is a number, in its own unit: in words as exact as the truth's, and how far the two are apart. */
 export function value(about, sample, arrays) {
   const scaled = arrays?.get("prediction")?.data?.[0];
-  if (scaled === undefined || !sample) return null;
-  const [zero, one] = about.scale ?? [0, 1];
+  if (scaled === undefined || !sample || !about.scale) return null;
+  const [zero, one] = about.scale;
   const answer = zero + scaled * (one - zero);
   const truth = parseFloat(sample.target);
   const decimals = /\.(\d+)/.exec(sample.target)?.[1].length ?? 0;

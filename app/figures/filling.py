@@ -65,7 +65,7 @@ def _say(trace: Any, meta: Mapping[str, Any], arrays: Mapping[str, Array], sampl
     elif "signs" in meta:
         trace.cells.values = [[meta["prompt"] + "".join(meta["signs"][k] for k in row)] for row in said]
     elif "scale" in meta:
-        zero, one = meta["scale"]
+        zero, one = meta["scale"] or (np.nan, np.nan)  # unknown of runs that an earlier version has made
         answer = zero + float(said[0]) * (one - zero)
         trace.cells.values = [[meta["samples"][sample]["target"]], [f"{answer:.3f} {meta['unit']}".strip()]]
     else:

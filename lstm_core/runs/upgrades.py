@@ -20,7 +20,7 @@ _ABOUT_1: Mapping[str, Any] = MappingProxyType(
         "fixed": False,
         "schedule": "constant",
         "warmup": 0,
-        "scale": [0.0, 1.0],
+        "scale": None,  # was not kept
         "generation": None,
     }
 )
