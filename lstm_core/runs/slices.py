@@ -21,6 +21,7 @@ from lstm_core import files
 from lstm_core.config import Override, RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.runs.failures import in_words, keeps_dying
+from lstm_core.runs.heartbeat import alive
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.records import Lease, LeaseLost, RunNotFound, Status, StoreError, Wishes
 from lstm_core.runs.store import RunStore
@@ -72,8 +73,9 @@ def work(
         return store.release(lease, "failed", keeps_dying(ATTEMPTS, lease.step))
     task: _Work | None = None
     try:
-        task = _Work(store, lease, watch)
-        status = task.go(seconds, longest)
+        with alive(store, lease):
+            task = _Work(store, lease, watch)
+            status = task.go(seconds, longest)
     except NotWanted:
         return store.release(lease, "queued")
     except StoreError:
@@ -268,7 +270,6 @@ def _at_step(store: RunStore, lease: Lease, run_id: str, step: int) -> TrainStat
     for _ in train(config, known, until=step - 1, overrides=store.overrides(run_id), snapshot_seconds=math.inf):
         if time.monotonic() - looked > CHECKPOINT:
             looked = time.monotonic()
-            store.append(lease, [])  # still at work
             if store.wishes(lease).desired != "running":
                 raise NotWanted
     return known

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -187,6 +189,27 @@ def test_a_worker_that_lost_its_run_stops_and_writes_no_more(store: RunStore) ->
     assert store.get(run).step <= 100
     assert store.get(run).status == "running"
     assert store.release(lease, "queued") == "queued"
+
+
+def test_a_lease_is_renewed_during_a_step_that_takes_longer(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.create(small(STEPS))
+    lease = store.acquire(run, this_process(), seconds=0.2)
+    assert lease is not None
+    renewed = []
+
+    def slowly(*_: object, **__: object) -> Iterator[Step]:
+        first = store.get(run).lease_until
+        for _look in range(200):
+            if (store.get(run).lease_until or 0) > (first or 0):
+                break
+            time.sleep(0.05)
+        renewed.append((store.get(run).lease_until or 0) > (first or 0))
+        yield from ()
+
+    monkeypatch.setattr(slices, "train", slowly)
+    work(store, lease)
+    assert renewed == [True]
+    assert not [thread for thread in threading.enumerate() if run in thread.name]
 
 
 def test_a_deleted_run_is_let_go(store: RunStore) -> None:
