@@ -9,9 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from lstm_core.config import PAIRS
+
+AGAIN: Mapping[str, Any] = {"use_reentrant": False, "preserve_rng_state": False}  # nothing here is random
 
 
 class DotAttention(nn.Module):
@@ -44,7 +50,11 @@ class GeneralAttention(DotAttention):
 
 
 class AdditiveAttention(nn.Module):
-    """score = v · tanh(W_q q + W_k k) (Bahdanau et al., 2015, https://arxiv.org/abs/1409.0473)."""
+    """score = v · tanh(W_q q + W_k k) (Bahdanau et al., 2015, https://arxiv.org/abs/1409.0473).
+
+    It holds a vector for every pair of a query and a key. Where these would be more than `PAIRS` numbers, as in a
+    whole validation part with an answer per step, the keys are taken in turns, and computed again on the way back.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -53,7 +63,14 @@ class AdditiveAttention(nn.Module):
         self.score = nn.Linear(width, 1, bias=False)
 
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
-        pairs = torch.tanh(self.query(queries)[:, None] + self.key(keys)[None])  # (S, T, B, D)
+        query, key = self.query(queries), self.key(keys)
+        turns = key.split(max(1, PAIRS // query.numel()))
+        if len(turns) == 1:
+            return self._scores(query, key)
+        return torch.cat([checkpoint(self._scores, query, turn, **AGAIN) for turn in turns], dim=-1)
+
+    def _scores(self, query: Tensor, key: Tensor) -> Tensor:
+        pairs = torch.tanh(query[:, None] + key[None])  # (S, T, B, D)
         scores: Tensor = self.score(pairs).squeeze(-1).permute(2, 0, 1)
         return scores
 

@@ -102,6 +102,25 @@ def test_a_padded_batch_equals_its_sequences_one_by_one(
             assert together.attention[b].sum().item() == pytest.approx(1)
 
 
+@pytest.mark.parametrize("queries", [1, 7])
+def test_additive_attention_over_many_pairs_takes_them_in_turns(monkeypatch: pytest.MonkeyPatch, queries: int) -> None:
+    torch.manual_seed(0)
+    scores = AdditiveAttention(4)
+    asked, seen = torch.randn(queries, 3, 4, requires_grad=True), torch.randn(9, 3, 4, requires_grad=True)
+    given = [asked, seen, *scores.parameters()]
+    whole = scores(asked, seen)
+    expected = torch.autograd.grad(whole.square().sum(), given)
+
+    held: list[int] = []
+    tanh = torch.tanh
+    monkeypatch.setattr("lstm_core.attention.PAIRS", 2 * asked.numel() + 1)
+    monkeypatch.setattr("lstm_core.attention.torch.tanh", lambda x: held.append(x.numel()) or tanh(x))
+    found = scores(asked, seen)
+    torch.testing.assert_close(found, whole)
+    torch.testing.assert_close(torch.autograd.grad(found.square().sum(), given), expected)
+    assert max(held) <= 2 * asked.numel()
+
+
 def test_weights_of_attention_sum_to_one_and_large_scores_do_no_harm() -> None:
     scores = torch.tensor([[[1e4, 0.0, 1e4]], [[-1e4, 0.0, 3.0]]])  # (B, S, T) = (2, 1, 3)
     _, weights = attend(scores, torch.randn(3, 2, 5))
