@@ -92,7 +92,9 @@ function tested(known) {
   if (!Number.isFinite(result) || !Number.isFinite(best)) return null;
   const unit = known.about.metric_unit ? ` ${known.about.metric_unit}` : "";
   const text = isShare(name) ? `${number(result * 100)}\u202f%${name === "exact" ? " exact" : ""}` : `${number(result)}${unit}`;
-  return `Test: ${text} with the weights of step ${count(best)}, the best validation.`;
+  const copy = latest(known, "persistence/test");
+  const rival = Number.isFinite(copy) ? `, where repeating the last value is off by ${number(copy)}` : "";
+  return `Test: ${text} with the weights of step ${count(best)}, the best validation${rival}.`;
 }
 
 function share(known, now) {

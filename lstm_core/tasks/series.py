@@ -56,8 +56,15 @@ class SeriesConfig(TaskConfig):
         return {self.metric: float(np.abs(prediction - targets).mean()) * self._range}
 
     def evaluate(self, prediction: Array, batch: Batch, attention: Array | None = None) -> dict[str, float]:
-        """The error, and the lag: a forecast that is best matched by yesterday's value has learned to copy."""
-        return {**self.metrics(prediction, batch.targets), "lag": float(lag(prediction[:, 0], batch.targets[:, 0]))}
+        """The error; that of repeating the last value, on the same part; and the lag.
+
+        A forecast that is best matched by yesterday's value has learned to copy.
+        """
+        return {
+            **self.metrics(prediction, batch.targets),
+            "persistence": self.metrics(batch.inputs[:, -1], batch.targets)[self.metric],
+            "lag": float(lag(prediction[:, 0], batch.targets[:, 0])),
+        }
 
     def samples(self, batch: Batch) -> list[Sample]:
         marks = [f"−{self.length - step}" for step in range(self.length)]

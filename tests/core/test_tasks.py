@@ -107,7 +107,8 @@ def test_the_persistence_baseline_is_in_price_units() -> None:
     expected = np.abs(np.diff(values))[start - 1 : start - 1 + len(data.validation)].mean()
     assert data.chance["mae"] == pytest.approx(expected, rel=1e-5)
     copied = data.validation.inputs[:, -1]
-    assert task.evaluate(copied, data.validation) == pytest.approx({"mae": expected, "lag": 1.0}, rel=1e-5)
+    measured = task.evaluate(copied, data.validation)
+    assert measured == pytest.approx({"mae": expected, "persistence": expected, "lag": 1.0}, rel=1e-5)
 
 
 def test_the_future_changes_nothing_in_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
