@@ -81,8 +81,9 @@ class Probe:
         outputs = torch.cat(top, dim=-1).requires_grad_()
         final = tuple(_last(traces, state, lengths).requires_grad_() for state in self._cell.states)
         answer = model.answer(outputs, lengths, final if len(final) > 1 else final[0], targets)
-        # times the size of the batch: each sequence's own gradient, as if it were alone
-        loss = self._loss(answer.prediction, targets) * len(batch)
+        # each sequence's own loss, as if it were alone: of several steps the mean over those that are asked for
+        losses = [self._loss(answer.prediction[row : row + 1], targets[row : row + 1]) for row in range(len(batch))]
+        loss = torch.stack(losses).sum()
         grad_output, *grad_final = torch.autograd.grad(loss, (outputs, *final), materialize_grads=True)
         flow = gradient_flow(
             model.rnn,
@@ -97,7 +98,7 @@ class Probe:
         arrays: dict[str, Array] = {}
         for layer, gates in traces.items():
             for state in self._cell.states:
-                arrays[f"gradient/{layer}.{state}"] = getattr(flow[layer], state).mean(1).cpu().numpy()
+                arrays[f"gradient/{layer}.{state}"] = _mean_of_running(getattr(flow[layer], state), batch.lengths)
             for gate in self._cell.sigmoids:
                 share = saturation(gates[gate], lengths=lengths)
                 arrays[f"saturation/{layer}.{gate}"] = np.array([share], np.float32)
@@ -212,6 +213,13 @@ def _last(traces: dict[str, Trace], state: str, lengths: Tensor | None) -> Tenso
         else:
             found.append(values[lengths.to(values.device) - 1, torch.arange(len(lengths), device=values.device)])
     return torch.stack(found)
+
+
+def _mean_of_running(norms: Tensor, lengths: Array | None) -> Array:
+    """Norms (T, B), 0 where padded → (T,), over the sequences that have not ended; 0 where all have."""
+    running = len(norms[0]) if lengths is None else (np.arange(len(norms))[:, None] < lengths).sum(1)
+    mean: Array = norms.sum(1).cpu().numpy() / np.maximum(running, 1)
+    return mean
 
 
 def _finite(values: Tensor) -> Array:

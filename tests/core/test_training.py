@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import warnings
 from typing import Any
 from unittest.mock import patch
 
@@ -325,6 +326,38 @@ def test_gradients_are_seen_where_32_bits_have_long_lost_them() -> None:
     snapshot = next(item for item in train(config) if isinstance(item, Snapshot))
     gradient = snapshot.arrays["gradient/l0.fwd.h"]
     assert 0 < gradient[0] < 1e-45 < 1e-3 < gradient[-1]
+
+
+@pytest.mark.parametrize("name", ["tagging", "sentiment", "reversing"])
+def test_the_gradient_through_time_is_the_mean_over_the_sequences_that_have_not_ended(name: str) -> None:
+    config = small(**{"task": {"name": name, "length": 12}, "model.attention": "dot"})
+    state = TrainState(config)
+    (snapshot, _) = train(config, state, until=0)
+    assert isinstance(snapshot, Snapshot)
+    first = TrainState(config)  # the weights that the snapshot saw
+    batch, model = first.probe._batch, first.model
+    assert batch.lengths is not None
+    assert len(set(batch.lengths)) > 1
+    cell = nn.LSTMCell(config.model.embedding_size, config.model.hidden_size)
+    cell.load_state_dict({key.removesuffix("_l0"): value for key, value in model.rnn.state_dict().items()})
+    norms = np.full((len(batch), 12), np.nan)
+    for row, length in enumerate(batch.lengths):
+        alone = batch.take(slice(row, row + 1))
+        targets = torch.from_numpy(alone.targets if name != "tagging" else alone.targets[:, :length])
+        x, h, c, hidden = model.embed(torch.from_numpy(alone.inputs[:, :length])), None, None, []
+        for x_t in x:
+            h, c = cell(x_t, None if h is None else (h, c))
+            h.retain_grad()
+            hidden.append(h)
+        assert h is not None
+        assert c is not None
+        answer = model.answer(torch.stack(hidden), None, (h[None], c[None]), targets)
+        first.loss(answer.prediction, targets).backward()
+        norms[row, :length] = [h_t.grad.norm() for h_t in hidden if h_t.grad is not None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of none, where all have ended
+        expected = np.nan_to_num(np.nanmean(norms, axis=0))
+    np.testing.assert_allclose(snapshot.arrays["gradient/l0.fwd.h"], expected, rtol=1e-4, atol=1e-9)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
