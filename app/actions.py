@@ -19,6 +19,7 @@ def perform(action: Mapping[str, Any]) -> None:
 
     `action` is {"name": …, "run": id} and, for some, "n" (steps), "step" (a place in the run), "field" and "value".
     """
+    session.touch()
     known = ACTIONS.get(str(action.get("name")))
     try:
         if known is not None:

@@ -58,13 +58,19 @@ def _pick_ready_made(config: RunConfig) -> None:
             "Ready-made",
             [*made, *([ready.OWN] if chosen == ready.OWN else [])],
             help="Settings with which this task is known to work, or instructively does not; the seed stays.",
-            **session.tie("ready", chosen, lambda title: session.use(made.get(title, config))),
+            **session.tie("ready", chosen, _use_ready_made),
         )
+
+
+def _use_ready_made(title: str) -> None:
+    config = session.current().config
+    if title != ready.chosen(config):
+        session.use(ready.made(config).get(title, config))
 
 
 def _look_at_the_data(config: RunConfig) -> None:
     """Drawn only while it is open: data are made for it."""
-    unfolded = st.expander("Look at the data", key="look", on_change="rerun")
+    unfolded = st.expander("Look at the data", key="look", on_change=session.touch)
     if unfolded.open:
         with unfolded:
             st.html(preview.page(config))

@@ -35,7 +35,7 @@ class Session:
     rejected: dict[str, str] = field(default_factory=dict)  # setting → why the file brought for it cannot be used
     brought: int = 0  # how many files were brought: each uploader takes one and gives way to a fresh one
     query: dict[str, str] | None = None  # the address as this session knows it
-    acted: bool = False  # a callback of this rerun has changed something: the address it came with is old
+    acted: bool = False  # a callback began this rerun: the address it came with may be old
     pressed: dict[str, float] = field(default_factory=dict)  # when each button that begins a run was last pressed
 
 
@@ -55,6 +55,11 @@ def begin() -> Session:
         _read(session, query)
     session.acted = False
     return session
+
+
+def touch() -> None:
+    """For every callback: this rerun comes of a widget, so an address that differs is old, and no new place to go."""
+    current().acted = True
 
 
 def _read(session: Session, query: Mapping[str, str]) -> None:
@@ -78,7 +83,7 @@ def _read(session: Session, query: Mapping[str, str]) -> None:
 
 def _write(session: Session) -> None:
     """Put what the session is looking at into the address."""
-    session.acted = True
+    touch()
     query = session.config.to_query() | ({"run": session.run} if session.run else {})
     if query != session.query:
         session.query = query
@@ -104,8 +109,13 @@ def settings_of(run: Run) -> RunConfig:
 
 
 def change(path: str, value: Any) -> None:
-    """One setting was changed on the page."""
-    use(*settle.change(current().config, path, value))
+    """One setting was changed on the page.
+
+    A rerun that overtakes another one reports every widget as changed: what is as it was leaves all as it is.
+    """
+    config, notes = settle.change(current().config, path, value)
+    if notes or config != current().config:
+        use(config, notes)
 
 
 def use(config: RunConfig, notes: Sequence[str] = ()) -> None:
@@ -131,7 +141,8 @@ def follow(run_id: str, config: RunConfig | None = None) -> None:
 def reopen(given: str | None) -> None:
     """Show another run, with its settings, by its id or by a link to it."""
     run_id = parse_qs(urlsplit(given or "").query).get("run", [given or ""])[0].strip()
-    if not run_id or run_id == current().run:
+    here = shown(current())
+    if not run_id or (here is not None and run_id == here.id):
         return
     run = find(run_id)
     if run is None:
@@ -166,4 +177,9 @@ def tie(name: str, value: Any, chosen: Callable[[Any], None]) -> dict[str, Any]:
     key = f"setting:{name}"
     if st.session_state.get(key, _MISSING) != value:
         st.session_state[key] = value
-    return {"key": key, "on_change": lambda: chosen(st.session_state[key])}
+
+    def changed() -> None:
+        touch()
+        chosen(st.session_state[key])
+
+    return {"key": key, "on_change": changed}

@@ -25,6 +25,9 @@ def change(config: RunConfig, path: str, value: Any) -> tuple[RunConfig, list[st
     place = tree
     for group in groups:
         place = place[group]
+    before = place[name]
+    if isinstance(value, dict) and isinstance(before, dict) and value.items() <= before.items():
+        return config, []  # the same task or scheme once more keeps its own settings
     place[name] = value
     return settle(tree, config)
 

@@ -17,7 +17,7 @@ NOT_BEGUN = "The run has no weights yet: it has not begun."
 
 def draw(run: Run | None) -> None:
     """A popover beside the Train button; filled when it opens, since the run moves on without the page."""
-    folded = st.popover("This run", key=KEY, on_change="rerun", width="stretch")
+    folded = st.popover("This run", key=KEY, on_change=session.touch, width="stretch")
     if not folded.open:
         return
     with folded:

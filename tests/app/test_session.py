@@ -7,6 +7,7 @@ import pytest
 from app import services
 from lstm_core.config import RunConfig
 from lstm_core.runs.store import RunStore
+from lstm_core.tasks import TASKS
 from tests.app.lab import address, checked, do, opened, state, train
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -58,6 +59,25 @@ def test_a_click_that_comes_with_an_old_address_counts() -> None:
     do(test, ("model.num_layers", 2))
     assert (state(test).config.model.hidden_size, state(test).config.model.num_layers) == (32, 2)
     assert address(test)["model.num_layers"] == "2"
+
+
+def test_a_button_that_comes_with_an_old_address_takes_nothing_back() -> None:
+    test = do(opened(), ("model.hidden_size", 32))
+    run = train(test)
+    do(test, ("model.num_layers", 2))
+    test.query_params.clear()  # the browser had not heard yet
+    do(test, {"name": "pause", "run": run})
+    assert (state(test).config.model.num_layers, state(test).run) == (2, run)
+
+
+def test_a_setting_that_is_reported_once_more_changes_nothing() -> None:
+    """So does a rerun that overtakes another one: it reports every widget, changed or not."""
+    test = do(opened(), ("task.length", 80), ("init.bias", {"scheme": "chrono"}), ("init.bias.t_max", 30))
+    config = state(test).config
+    do(test, ("task", {"name": "recall"}), ("init.bias", {"scheme": "chrono"}), ("task.length", 80))
+    assert state(test).config == config
+    do(test, ("task", {"name": "digits"}))
+    assert state(test).config.task == TASKS["digits"]()
 
 
 def test_what_gives_way_is_said_until_the_next_change() -> None:
