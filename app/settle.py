@@ -131,10 +131,17 @@ def _within_limits(tree: Tree) -> tuple[Tree, list[str]]:
         largest = limit.largest(config)
         value = limit.neutral if largest is False else largest
         parts[group] = parts[group].model_copy(update={field: value})
-        label = (type(parts[group]).model_fields[field].json_schema_extra or {})["label"]
-        shown = "empty" if value is None else "on" if value is True else f"{value:g}"
-        notes.append(f"{label} is now {shown}: {limit.reason.format(largest=largest)}.")
+        extra: dict[str, Any] = type(parts[group]).model_fields[field].json_schema_extra or {}
+        shown = _shown(value, extra.get("choices", {}))
+        notes.append(f"{extra['label']} is now {shown}: {limit.reason.format(largest=largest)}.")
     return {name: part.model_dump() for name, part in parts.items()}, notes
+
+
+def _shown(value: Any, choices: Mapping[Any, str]) -> str:
+    """A value in the words of its widget."""
+    if isinstance(value, str):
+        return choices.get(value, value)
+    return "empty" if value is None else "on" if value is True else f"{value:g}"
 
 
 def _group(name: str, values: Any) -> Settings:

@@ -90,6 +90,13 @@ def test_an_initializer_with_a_bias_switches_biases_on() -> None:
     assert notes == ["Bias is now on: the initializer sets a bias of its own."]
 
 
+def test_a_cell_without_gates_takes_the_initializer_for_gates_along() -> None:
+    config, _ = change(RunConfig(), "init.preset", "chrono")
+    config, notes = change(config, "model.cell", "rnn_tanh")
+    assert (config.model.cell, config.init.preset) == ("rnn_tanh", "pytorch")
+    assert notes[0].startswith("Initializer is now PyTorch default:")
+
+
 def test_an_impossible_value_leaves_the_old_one() -> None:
     config, _ = change(RunConfig(), "model.hidden_size", 32)
     refused, notes = change(config, "model.hidden_size", 0)
