@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from lstm_core.config import PAIRS
-
+PAIRS = 2**26  # numbers that are held at once for pairs of a query and a key: 256 MiB
 AGAIN: Mapping[str, Any] = {"use_reentrant": False, "preserve_rng_state": False}  # nothing here is random
 
 

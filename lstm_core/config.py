@@ -168,17 +168,19 @@ class Limit:
         return f"{self.field} is {value}, but {reason}; {remedy}."
 
 
-PAIRS = 2**26  # numbers that additive attention may hold for a batch: 256 MiB
+ROOM = 2**31  # numbers that a batch may hold for the way back: 8 GiB
+KEPT = 14  # of them for each unit at each step, measured: an LSTM 14, a GRU 13, a simple RNN 5
+SCORES, LOGITS = 4, 3  # of them for each weight of an attention, and for each number of an answer
 
 
 def _most_sequences(config: RunConfig) -> int | None:
-    """How many sequences additive attention can compare at once: it holds a vector for every query and key."""
-    spec, model = config.task.spec, config.model
-    if model.attention != "additive" or spec.answers == "sequence":
-        return None
-    queries = config.task.time_steps if spec.answers == "steps" else spec.decoded_steps
-    width = (model.proj_size or model.hidden_size) * (2 if model.bidirectional else 1)
-    return max(1, PAIRS // (queries * config.task.time_steps * width))
+    """How many sequences of this length a network of this size can be trained on at once."""
+    model, spec = config.model, config.task.spec
+    steps, units = config.task.time_steps, model.hidden_size * model.num_layers * (2 if model.bidirectional else 1)
+    answers = {"sequence": 1, "steps": steps, "decoded": spec.decoded_steps}[spec.answers]
+    for_each_answer = LOGITS * spec.outputs + (0 if model.attention == "none" else SCORES * steps)
+    most = ROOM // (KEPT * units * (steps + spec.decoded_steps) + answers * for_each_answer)
+    return most if most < 1024 else None  # no batch is larger in any case
 
 
 def _keeps(config: RunConfig) -> bool:
@@ -237,8 +239,8 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         "training.batch_size",
         _most_sequences,
-        "additive attention holds a vector for every pair of steps, in this setting of {largest} sequences at most",
-        "choose at most {largest} or another attention",
+        "of sequences as long as these a network of this size can keep {largest} at once in 8 GiB of memory",
+        "choose at most {largest}, a smaller network or shorter sequences",
     ),
     Limit(
         "training.bptt_length",

@@ -47,6 +47,16 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
         ["training.bptt_length", "10", "one direction"],
     ),
     ({"training": {"momentum": 0.9}}, ["training.momentum", "0.9", "SGD"]),
+    (
+        {"task": {"length": 500}, "model": {"hidden_size": 512, "num_layers": 4, "bidirectional": True}}
+        | {"training": {"batch_size": 128}},
+        ["training.batch_size", "128", "at most 74", "8 GiB"],
+    ),
+    (
+        {"task": {"name": "text", "length": 1000}, "model": {"hidden_size": 8, "attention": "dot"}}
+        | {"training": {"batch_size": 1024}},
+        ["training.batch_size", "1024", "at most 488", "shorter"],
+    ),
     ({"model": {"hidden_size": 0}}, ["model.hidden_size", "0", "at least 1"]),
     ({"model": {"hidden_size": 10**9}}, ["model.hidden_size", "1000000000", "at most 512"]),
     ({"training": {"learning_rate": -1}}, ["training.learning_rate", "-1", "at least"]),
