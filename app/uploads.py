@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import own_data, session
 from app.fields import Control
@@ -18,18 +17,16 @@ def draw(control: Control) -> None:
     state = session.current()
     missing = None if control.value is None else _in_use(control)
     if control.value is None or missing:
-        kind = control.extra["file"]
-        key = f"file:{control.path}:{state.brought}"
-        sort = own_data.SORTS[kind]
-        st.file_uploader(
+        sort = own_data.SORTS[control.extra["file"]]
+        file = st.file_uploader(
             control.label,
             list(sort.endings),
             max_upload_size=sort.largest // 2**20,
             help=control.help,
-            key=key,
-            on_change=_bring,
-            args=(control, key),
+            key=f"file:{control.path}:{state.brought}",
         )
+        if file is not None:
+            _bring(control, file)
     wrong = state.rejected.get(control.path) or missing
     if wrong is None and control.value is not None and control.path.startswith("task."):
         wrong = own_data.problem(control.config)
@@ -55,20 +52,23 @@ def _in_use(control: Control) -> str | None:
     return None if found is not None else own_data.missing_file(control.value)
 
 
-def _bring(control: Control, key: str) -> None:
-    """Look at what was dropped, keep it and put its id into the settings; or say why not."""
-    file: Any = st.session_state.get(key)
-    if file is None:
-        return
+def _bring(control: Control, file: UploadedFile) -> None:
+    """Look at what was dropped, keep it and put its id into the settings, or say why not; then draw afresh.
+
+    This takes seconds, in which another press may break it off: in a callback it would be lost, here it begins again.
+    """
     state = session.current()
-    state.brought += 1
     try:
-        file_id = own_data.keep(control.extra["file"], file.getvalue(), file.name, state.config)
+        with st.spinner("Looking at the file…"):
+            file_id = own_data.keep(control.extra["file"], file.getvalue(), file.name, state.config)
+        session.change(control.path, file_id)
+        fitting = own_data.choices_that_fit(state.config)
+        if fitting != state.config:
+            session.use(fitting, state.notes)
     except (FileProblem, StoreError) as error:
         session.reject(control.path, str(error))
-        return
-    session.change(control.path, file_id)
-    session.use(own_data.choices_that_fit(session.current().config), session.current().notes)
+    state.brought += 1
+    st.rerun()
 
 
 def _size(size: int) -> str:
