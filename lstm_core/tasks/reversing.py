@@ -47,7 +47,7 @@ class Reversing(TaskConfig):
     )
 
     name: Literal["reversing"] = "reversing"
-    length: int = setting(20, "Length", "The longest word; shorter ones are as frequent.", unit="letters", ge=1, le=100)
+    length: int = setting(20, "Length", "The longest word; shorter ones are as frequent.", unit="letters", ge=2, le=100)
     letters: int = setting(26, "Letters", "How many different letters the words are made of.", ge=2, le=len(ALPHABET))
 
     @property

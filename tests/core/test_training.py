@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 from unittest.mock import patch
 
+import annotated_types as at
 import numpy as np
 import pytest
 import torch
@@ -268,6 +269,19 @@ def test_a_run_with_an_end_put_off_is_the_same_when_it_is_replayed(every: int) -
     more = curve(config, TrainState.load(config, state.dump()), overrides=later)
     replayed = curve(config, overrides=later)
     assert_same(more, replayed[last:])
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_shortest_sequences_of_every_task_train_with_a_chrono_bias(name: str) -> None:
+    task = ready(name)
+    least = {
+        field: mark.ge
+        for field, found in type(task).model_fields.items()
+        for mark in found.metadata
+        if field in ("length", "delay", "symbols") and isinstance(mark, at.Ge)
+    }
+    config = small(**{"task": {**task.model_dump(), **least}, "init.preset": "chrono", "training.steps": 1})
+    assert len(curve(config)) == 2
 
 
 def test_a_device_that_is_not_there_is_named() -> None:
