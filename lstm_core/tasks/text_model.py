@@ -13,7 +13,7 @@ import numpy as np
 
 from lstm_core import files, texts
 from lstm_core.settings import FILE_ID, setting
-from lstm_core.tasks.base import Array, Batch, Generation, Goal, Sample, Spec, Stream, TaskConfig, TaskData
+from lstm_core.tasks.base import Array, Batch, Generation, Goal, Preview, Sample, Spec, Stream, TaskConfig, TaskData
 
 PLAIN = "\n" + "".join(map(chr, range(32, 127)))  # the signs of the built-in text
 TYPESET = {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "..."}
@@ -23,10 +23,11 @@ PROMPT = 24  # characters with which a generated text begins
 
 
 class Corpus(NamedTuple):
-    """A text and the signs, in order, that its tokens stand for."""
+    """A text, the signs, in order, that its tokens stand for, and how it was read, a sentence each."""
 
     text: str
     signs: str
+    notes: tuple[str, ...] = ()
 
 
 def _settings(cell: str) -> Mapping[str, Any]:
@@ -141,6 +142,10 @@ class TextModel(TaskConfig):
         start = max(start, corpus.text.find("\n", start) + 1)  # where a line begins, if there is one
         return Generation(corpus.text[start : start + PROMPT], list(corpus.signs))
 
+    def preview(self) -> Preview | None:
+        """How a text of one's own was read."""
+        return None if self.file is None else Preview([], [], list(_own(self.file).notes))
+
     def _signs(self) -> str:
         """The signs of the text; of a file that is not here as many as a text can have, so that it can be described."""
         try:
@@ -183,5 +188,5 @@ def _is_prose(block: str) -> bool:
 
 @lru_cache(maxsize=4)
 def _own(file: str) -> Corpus:
-    text = texts.read(files.read(file), "The file").text
-    return Corpus(text, "".join(sorted(set(text))))
+    text, notes = texts.read(files.read(file), "The file")
+    return Corpus(text, "".join(sorted(set(text))), notes)

@@ -168,6 +168,13 @@ def test_what_is_seen_of_a_task_without_a_file_is_why() -> None:
     assert "Choose a CSV file" in preview.page(RunConfig.model_validate({"task": {"name": "csv"}}))
 
 
+def test_how_a_text_was_read_is_said() -> None:
+    file = files.keep(("Gr\u00fc\u00dfe aus M\u00fcnchen. " * 100).encode("cp1252"), "old.txt")
+    assert "is not UTF-8; it was read as" in preview.page(
+        RunConfig.model_validate({"task": {"name": "text", "file": file}})
+    )
+
+
 def test_nothing_in_a_file_is_taken_for_a_part_of_the_page() -> None:
     rows = "".join(f'{n % 5},"<img src=x onerror=alert({n})>"\n' for n in range(40))
     file = files.keep(f"{NASTY},b\n{rows}".encode(), "nasty.csv")
