@@ -131,12 +131,17 @@ class _Work:
         return "queued" if wishes.others_waiting or wishes.desired != "running" else "running"
 
     def grant(self, wishes: Wishes, overrides: list[Override]) -> list[Override]:
-        """Let requested changes take effect at the next step; returns all changes of the run."""
+        """Let requested changes take effect at the next step; returns all changes of the run.
+
+        Where steps are drawn again after a crash a change waits for those of the same setting that were asked for
+        before it, or they would put it out of effect.
+        """
         if not wishes.requests:
             return overrides
         step = self.state.step - 1 if self.state.over else self.state.step
         for request in wishes.requests:
-            self.store.apply_override(self.lease, request.id, step)
+            before = [o.step for o in overrides if o.field == request.field]
+            self.store.apply_override(self.lease, request.id, max([step, *before]))
         return self.store.overrides(self.lease.run_id)
 
     def follow(self, wishes: Wishes, overrides: list[Override], seconds: float, longest: float) -> tuple[bool, Wishes]:

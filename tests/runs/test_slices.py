@@ -149,6 +149,26 @@ def test_overrides_take_effect_and_replay_exactly(store: RunStore, monkeypatch: 
     assert_same(store.scalars(run), expected)
 
 
+def test_a_change_after_a_crash_is_not_undone_by_an_earlier_one(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "FLUSH", 0.0)
+    monkeypatch.setattr(slices, "LOOK", 0.0)
+    run = store.create(small(STEPS))
+
+    def change(step: Step) -> None:
+        if step.step == 20:
+            store.request_override(run, "learning_rate", 0.05)
+        if step.step == 30:
+            raise LeaseLost(run)
+
+    with pytest.raises(LeaseLost):
+        work(store, take(store, run), watch=change)
+    store.request_override(run, "learning_rate", 0.001)  # the run begins again at step 0
+    assert run_slice(store.url, run).status == "finished"
+    assert store.scalars(run)["learning_rate"][[20, 21, STEPS]].tolist() == np.float32([0.003, 0.001, 0.001]).tolist()
+
+
 @pytest.mark.parametrize("last_checkpoint", [None, 20])
 def test_what_came_after_the_last_checkpoint_is_taken_back_and_drawn_again(
     store: RunStore, monkeypatch: pytest.MonkeyPatch, last_checkpoint: int | None
