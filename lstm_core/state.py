@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -267,7 +268,9 @@ def find_device(name: str) -> torch.device:
     if name == "cuda":
         if not torch.cuda.is_available():
             raise Impossible("This machine has no CUDA device that PyTorch can use; choose the device cpu.")
-        torch.backends.cudnn.deterministic = True  # the same seed gives the same curve
+        # The same seed gives the same curve: https://docs.pytorch.org/docs/stable/notes/randomness.html
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.deterministic = True
     return torch.device(name)
 
 

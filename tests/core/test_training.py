@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import warnings
 from typing import Any
 from unittest.mock import patch
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lstm_core.config import Override, RunConfig
-from lstm_core.state import OPTIMIZERS
+from lstm_core.state import OPTIMIZERS, find_device
 from lstm_core.tasks import TASKS
 from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
 from tests.core.own_files import ready
@@ -282,6 +283,16 @@ def test_the_shortest_sequences_of_every_task_train_with_a_chrono_bias(name: str
     }
     config = small(**{"task": {**task.model_dump(), **least}, "init.preset": "chrono", "training.steps": 1})
     assert len(curve(config)) == 2
+
+
+def test_a_cuda_device_is_asked_to_compute_the_same_bits_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.backends.cudnn.deterministic", False)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    with patch("torch.cuda.is_available", return_value=True):
+        assert find_device("cuda") == torch.device("cuda")
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert torch.backends.cudnn.deterministic
 
 
 def test_a_device_that_is_not_there_is_named() -> None:
