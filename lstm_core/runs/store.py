@@ -65,10 +65,6 @@ class RunStore(LeasedWrites, Branches, Library):
 
     # Runs and wishes: the pages' side.
 
-    def keep_weights(self, run_id: str, best: bool = False) -> str:
-        """Put the weights of a run among the files, for others to start from; returns the file's id."""
-        return self.keep_file(f"{run_id}.safetensors", self.weights(run_id, best), "weights")
-
     def get(self, run_id: str) -> Run:
         """One run; raises RunNotFound."""
         with self._database.read() as connection:

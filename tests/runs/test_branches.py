@@ -307,8 +307,8 @@ def test_a_run_starts_from_the_weights_of_another(store: RunStore, whole: bool) 
     """All weights where the file holds a whole model, else those of the recurrent layers."""
     first = store.create(small(STEPS))
     finish(store, first)
-    given = store.keep_weights(first)
-    assert store.keep_weights(first) == given
+    given = store.keep_file("first.safetensors", store.weights(first), "weights")
+    assert store.keep_file("again.safetensors", store.weights(first), "weights") == given
     trained = load(store.weights(first))
     if not whole:
         recurrent = {name: tensor for name, tensor in trained.items() if name.startswith("rnn.")}
@@ -336,7 +336,8 @@ def test_weights_that_do_not_fit_or_are_not_there_fail_in_words(
 ) -> None:
     first = store.create(small(STEPS))
     finish(store, first)
-    run = store.create(small(5, **{"init.weights": store.keep_weights(first), **change}))
+    given = store.keep_file("first.safetensors", store.weights(first), "weights")
+    run = store.create(small(5, **{"init.weights": given, **change}))
     finish(store, run)
     found = store.get(run)
     assert found.status == "failed"
