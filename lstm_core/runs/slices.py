@@ -31,6 +31,7 @@ from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
 LOOK = 0.025  # seconds between two looks at what is wished: a pause shall hold at once
 FLUSH = 0.05  # seconds between two writes of what was measured
 CHECKPOINT = 2.0  # seconds of work that a crash may cost
+WORTH = 10  # times as long as keeping the state took, where that is more: a large one takes a second
 ATTEMPTS = 3  # deaths without progress in between before a run is given up
 KEPT_BYTES = 64 * 2**20  # checkpoints' worth of states that stay alive between slices
 
@@ -100,7 +101,7 @@ class _Work:
         self.store, self.lease, self.watch = store, lease, watch
         self.config = RunConfig.model_validate(lease.config)
         self.state, self.seq = _state(store, lease, self.config)
-        self.size = 0
+        self.size, self.keeping = 0, 0.0
         self.rows: list[tuple[int, Any]] = []
         self.since = 0.0  # when the first of the rows was measured
         self.snapshots: list[Snapshot] = []
@@ -168,7 +169,7 @@ class _Work:
             if now >= write:
                 self.flush()
                 write = now + FLUSH
-            if now - self.saved > CHECKPOINT:
+            if now - self.saved > max(CHECKPOINT, WORTH * self.keeping):
                 self.checkpoint()
             new = self.store.wishes(self.lease)
             if new.requests or (new.desired, new.target) != (wishes.desired, wishes.target):
@@ -197,10 +198,12 @@ class _Work:
     def checkpoint(self) -> None:
         """Write everything measured and the state that belongs to it."""
         self.flush()
+        begun = time.monotonic()
         data = self.state.dump()
         self.store.checkpoint(self.lease, self.state.step, data)
         self.store.keep_state(self.lease, self.state.step, data)
         self.saved, self.size = time.monotonic(), len(data)
+        self.keeping = self.saved - begun
 
     def _speed(self, step: int) -> float | None:
         """Steps per second over about the last second."""

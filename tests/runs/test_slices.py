@@ -232,6 +232,17 @@ def test_a_lease_is_renewed_during_a_step_that_takes_longer(store: RunStore, mon
     assert not [thread for thread in threading.enumerate() if run in thread.name]
 
 
+def test_a_state_that_takes_long_to_keep_is_kept_less_often(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slices, "LOOK", 0.0)
+    monkeypatch.setattr(slices, "CHECKPOINT", 0.0)
+    monkeypatch.setattr(slices, "WORTH", 1000)
+    kept = []
+    whole = RunStore.checkpoint
+    monkeypatch.setattr(RunStore, "checkpoint", lambda *how: (kept.append(how[2]), time.sleep(0.1), whole(*how)))
+    assert run_slice(store.url, store.create(small(STEPS))).status == "finished"
+    assert kept == [1, STEPS + 1]
+
+
 def test_a_deleted_run_is_let_go(store: RunStore) -> None:
     run = store.create(small(100_000))
     with pytest.raises(LeaseLost):
