@@ -54,8 +54,8 @@ def generate(
 
 def draw(logits: NDArray[np.float64], temperatures: Sequence[float], numbers: NDArray[np.float64]) -> Tokens:
     """One token for each row of logits (B, K), by the inverse of the distribution at numbers (B,) in [0, 1)."""
-    below = logits - logits.max(-1, keepdims=True)
-    with np.errstate(divide="ignore", over="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # a network that explodes writes on as well
+        below = logits - logits.max(-1, keepdims=True)
         weights = np.exp(np.divide(below, np.array(temperatures)[:, None], out=np.zeros_like(below), where=below < 0))
     cumulated = weights.cumsum(-1)
     chosen: Tokens = (cumulated <= numbers[:, None] * cumulated[:, -1:]).sum(-1)

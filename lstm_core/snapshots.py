@@ -57,9 +57,9 @@ class Probe:
 
         The `last` one of a run also tells what it would lose on hardware with few bits.
         """
-        with without_dropout(self._model):
+        with without_dropout(self._model), np.errstate(all="ignore"):  # of what has grown beyond all numbers
             found = self._look(step)
-        return replace(found, arrays=found.arrays | self._rounded()) if last else found
+            return replace(found, arrays=found.arrays | self._rounded()) if last else found
 
     def _rounded(self) -> dict[str, Array]:
         """Ranges and fixed-point formats; nothing where a value has grown beyond all numbers."""

@@ -135,7 +135,8 @@ class TrainState:
 
     def metrics(self, prediction: Tensor, batch: Batch) -> dict[str, float]:
         """The task's metrics on a training batch, named for its scalars."""
-        measured = self.task.metrics(prediction.detach().cpu().numpy(), batch.targets)
+        with np.errstate(all="ignore"):  # a loss beyond all numbers says enough
+            measured = self.task.metrics(prediction.detach().cpu().numpy(), batch.targets)
         return {f"{name}/train": value for name, value in measured.items()}
 
     def validate(self, patience: int | None, put_off: bool = False) -> dict[str, float]:
@@ -177,7 +178,8 @@ class TrainState:
         self.model.train()
         prediction = torch.cat(predictions)
         attention = np.concatenate(attentions) if attentions else None
-        measured = self.task.evaluate(prediction.cpu().numpy(), part, attention)
+        with np.errstate(all="ignore"):
+            measured = self.task.evaluate(prediction.cpu().numpy(), part, attention)
         loss = self.loss(prediction, torch.from_numpy(part.targets).to(self.device)).item()
         return {f"loss/{name}": loss, **{f"{k}/{name}": v for k, v in measured.items()}}
 

@@ -76,6 +76,13 @@ def test_logits_step_by_step_are_those_of_the_full_forward_pass(
         np.testing.assert_allclose([step[row] for step in seen], whole, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("error")
+def test_logits_beyond_all_numbers_give_signs_all_the_same() -> None:
+    logits = np.array([[math.inf, 0.0, 1.0], [-math.inf, math.inf, math.inf], [math.nan] * 3, [-math.inf] * 3])
+    chosen = draw(logits, [1.0, 0.0, 0.5, 1.0], np.array([0.1, 0.9, 0.5, 1 - 2**-53]))
+    assert ((chosen >= 0) & (chosen < 3)).all()
+
+
 def test_attention_sees_as_many_outputs_as_a_window_has_and_the_state_all_of_them() -> None:
     model, window = model_of(attention="additive"), 5
     written = generate(model, PROMPT, 14, [0.0], np.random.default_rng(0), window=window)[0]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lstm_core.config import Override, RunConfig
+from lstm_core.model import as_tensors
 from lstm_core.state import OPTIMIZERS, find_device
 from lstm_core.tasks import TASKS
 from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
@@ -167,6 +168,23 @@ def test_an_explosion_stops_before_it_reaches_the_weights() -> None:
         list(train(config, state))
     assert stopped.value.step == state.step == 0
     assert all(torch.equal(p, weights[name]) for name, p in state.model.state_dict().items())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("value", [math.inf, 3e38])
+def test_predictions_beyond_all_numbers_are_measured_without_a_word(name: str, value: float) -> None:
+    state = TrainState(small(**{"task": ready(name).model_dump()}))
+    batch = state.data.train.batch(0, 8, 1)
+    inputs, targets, lengths = as_tensors(batch)
+    prediction = state.model(inputs, lengths, targets=targets).prediction * value
+    assert state.metrics(prediction, batch).keys() == {f"{state.task.metric}/train"} | (
+        {"accuracy/train"} if state.task.spec.answers == "decoded" else set()
+    )
+    for parameter in state.model.head.parameters():
+        nn.init.constant_(parameter, value)
+    assert "loss/val" in state.validate(None)
+    assert state.probe.snapshot(0).samples
 
 
 def test_a_gradient_that_is_not_a_number_is_named() -> None:
