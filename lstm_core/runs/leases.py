@@ -2,7 +2,7 @@
 
 Each lease has a number, the fence, and every write checks it in its own transaction: a worker that was taken for dead
 and comes back can write nothing (LeaseLost). A lease is taken over at once from a dead process of the same host, else
-when it has not been renewed for its `seconds`; every write renews it.
+when it has not been renewed for its `seconds`; every write renews it, and so does `heartbeat`.
 """
 
 from __future__ import annotations
