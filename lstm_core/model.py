@@ -184,6 +184,8 @@ class SequenceModel(nn.Module):
         if self.rnn.bidirectional:  # the backward direction has read everything when it arrives at the first step
             half = outputs.shape[-1] // 2
             last = torch.cat([last[:, :half], outputs[0, :, half:]], dim=-1)
+        if self.attention is None:
+            return Output(self.head(last), None, final)
         prediction, weights, _ = self._each(last[None], outputs, mask, final)
         return Output(prediction[:, 0], None if weights is None else weights[:, 0], final)
 

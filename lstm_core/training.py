@@ -69,9 +69,12 @@ def train(
     model, gradients = state.model, state.gradients
     next_snapshot = -math.inf if state.step == 0 else time.monotonic() + snapshot_seconds
     state.reopen(overrides)
+    settings = state.settings(overrides)
 
     while not state.over and (until is None or state.step <= until):
-        step, settings = state.step, state.settings(overrides)
+        step = state.step
+        if any(override.step == step for override in overrides):
+            settings = state.settings(overrides)
         batch = state.data.train.batch(step, settings.batch_size, settings.seed)
         inputs, targets, lengths = as_tensors(batch, state.device)
         gradients.zero()
