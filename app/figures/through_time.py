@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import plotly.graph_objects as go
@@ -142,8 +144,10 @@ def _weights(**more: str) -> go.Heatmap:
 def forecast(about: About) -> go.Figure:
     """Notice whether the prediction turns where the truth turns, or one step later, as the dotted copy does."""
     series = about["forecast"]
-    labels = series.get("labels") or list(range(len(series["truth"])))
-    drawing = figure("date" if series.get("labels") else "time step", with_unit("value", series["unit"]))
+    labels, title = places(series["labels"])
+    drawing = figure(title, with_unit("value", series["unit"]))
+    if title != "date":
+        drawing.update_xaxes(range=[labels[0], labels[-1]], autorange=False)
     drawing.add_trace(
         go.Scatter(
             name="truth", mode="lines", line=theme.line(width=2), x=labels, y=series["truth"], meta={"fixed": True}
@@ -176,3 +180,13 @@ def forecast(about: About) -> go.Figure:
             x=labels[split], y=1, yref="paper", yanchor="top", xanchor="left", text="validation", showarrow=False
         )
     return drawing
+
+
+def places(labels: Sequence[str]) -> tuple[list[str] | list[float], str]:
+    """Where the values of a series stand on the axis of time, and its title: dates as they are, numbers as numbers."""
+    try:
+        numbers = [float(label) for label in labels]
+    except ValueError:
+        return list(labels), "date"
+    counted = all(later - earlier == 1 for earlier, later in pairwise(numbers))
+    return numbers, "time step" if counted else "time"

@@ -297,3 +297,22 @@ def test_recolouring_leaves_no_light_token_behind() -> None:
     dark = json.dumps(theme.recolour(document, "dark"))
     assert not [token for token in set(theme.TOKENS["light"].values()) if f'"{token}"' in dark]
     assert json.dumps(theme.recolour(document, "light")) == json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("labels", "at", "title"),
+    [
+        (["2020-01-31", "2020-02-07 12:00"], ["2020-01-31", "2020-02-07 12:00"], "date"),
+        (["600", "601", "602"], [600, 601, 602], "time step"),
+        (["1999", "2001", "2004.5"], [1999, 2001, 2004.5], "time"),
+    ],
+)
+def test_a_series_is_drawn_over_dates_or_over_numbers(labels: list[str], at: list[Any], title: str) -> None:
+    """Numbers given as text would be taken for years by the axis."""
+    assert through_time.places(labels) == (at, title)
+
+
+def test_a_series_without_dates_is_drawn_to_its_ends() -> None:
+    sine = Played({"task": {"name": "sine"}, "model": {"hidden_size": 4}, "training": {"steps": 1}})
+    axis = dict(drawings(sine.about))["forecast"].layout.xaxis
+    assert list(axis.range) == [float(sine.about["forecast"]["labels"][end]) for end in (0, -1)]
