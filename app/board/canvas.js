@@ -4,7 +4,8 @@ import { edges } from "./crosshair.js";
 import { el } from "./dom.js";
 import { fits, nice, short, spoken } from "./marks.js";
 
-const LEAN = Math.PI / 3.2; // of words that are wider than a time step
+const LEAN = Math.PI / 3.2; // of words that are wider than a time step, while the lines of type have room
+const SMALLEST = 9; // px of type
 const LONGEST = 64; // px of a leaning word
 
 export class Canvas {
@@ -50,7 +51,12 @@ export class Canvas {
     const words = marks.filter((mark) => mark.length > 3 && !/^(row|pixel) \d+$/.test(mark));
     const widest = Math.max(0, ...words.map((word) => pen.measureText(word).width));
     this.leaning = words.length > 0 && widest + 3 > cell && cell > size * 0.75;
-    this.foot = size * 2 + 14 + (this.leaning ? Math.round(Math.sin(LEAN) * Math.min(widest, LONGEST)) - size + 6 : 0);
+    this.lean = Math.sin(LEAN) * cell > size ? LEAN : Math.PI / 2;
+    this.foot = size * 2 + 14 + (this.leaning ? Math.round(Math.sin(this.lean) * Math.min(widest, LONGEST)) - size + 6 : 0);
+    const signs = marks.every((mark) => mark.length < 2) ? marks.join("") : "";
+    const small = (size * Math.min(pen.measureText(signs).width, cell * signs.length)) / pen.measureText(signs).width;
+    this.close = small >= SMALLEST; // a text is read sign by sign: rather smaller than with gaps
+    this.type = this.close ? small : this.leaning ? Math.min(size, cell) : size;
   }
 
   #font(size, weight = 400) {
@@ -137,12 +143,13 @@ export class Canvas {
     pen.fillStyle = tokens.ink;
     for (const t of this.sample?.keys ?? []) pen.fillRect(at(t) - Math.max(3, cell * 0.4), top + 1, Math.max(6, cell * 0.8), 2);
     pen.textBaseline = "top";
-    pen.font = this.#font(size);
+    pen.font = this.#font(this.type);
     const widest = Math.max(6, ...marks.slice(0, 64).map((mark) => pen.measureText(mark).width)) + 3;
+    const each = this.close ? 1 : nice(widest / cell);
     if (this.leaning) this.#lean(marks, at, top + 6);
     else {
       pen.textAlign = "center";
-      for (let t = 0; t < marks.length; t += nice(widest / cell)) pen.fillText(marks[t], at(t), top + 4);
+      for (let t = 0; t < marks.length; t += each) pen.fillText(marks[t], at(t), top + 4);
     }
     const foot = top + this.foot - size - 7;
     pen.font = this.#font(size - 1);
@@ -162,9 +169,9 @@ export class Canvas {
     pen.textAlign = "right";
     marks.forEach((mark, t) => {
       pen.save();
-      pen.translate(at(t) + this.size * 0.3, top);
-      pen.rotate(-LEAN);
-      pen.fillText(fits(pen, mark, LONGEST), 0, -this.size * 0.3);
+      pen.translate(at(t) + (this.lean === LEAN ? this.size * 0.3 : -this.type * 0.2), top);
+      pen.rotate(-this.lean);
+      pen.fillText(fits(pen, mark, LONGEST), 0, -this.type * 0.3);
       pen.restore();
     });
   }
