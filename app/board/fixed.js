@@ -1,6 +1,7 @@
 /** What small hardware would cost: the metric by number of bits, and the range and number format of every part. */
 
 import { el } from "./dom.js";
+import { SHORT } from "./known.js";
 import { number, percent } from "./text.js";
 
 const SHARES = ["accuracy", "exact"];
@@ -48,7 +49,7 @@ export class Fixed {
 
   #paid({ metric, floats, bits, paid }) {
     const rows = [["32-bit floats", floats], ...bits.map((count, k) => [`${count} bits`, paid[k]])];
-    return table(["everything rounded to", metric], rows.map(([name, value]) => [name, figure(metric, value)]));
+    return table(["everything rounded to", SHORT[metric] ?? metric], rows.map(([name, value]) => [name, figure(metric, value)]));
   }
 
   #needs({ bits, parts }) {

@@ -17,6 +17,9 @@ import { length } from "./marks.js";
 export const latest = (known, name) => (known.at === null ? known.scalars.get(name)?.last : known.scalars.get(name)?.at(known.at)) ?? NaN;
 export const recent = (known, name, n = 20) => known.scalars.get(name)?.mean(n, known.at ?? Infinity) ?? NaN;
 
+/** Metrics in words, where their name is none. */
+export const SHORT = { mae: "error", mse: "squared error", bits: "bits per character", exact: "exact answers" };
+
 /** Metrics that are shares of right answers: the more the better, 1 is all. */
 export const isShare = (name) => name === "accuracy" || name === "exact";
 

@@ -1,9 +1,8 @@
 /** What the panels over the steps of training say: the loss, the metric, the norms of the gradient, the rate. */
 
-import { isShare, latest, measured, recent } from "./known.js";
+import { SHORT, isShare, latest, measured, recent } from "./known.js";
 import { count, number, percent } from "./text.js";
 
-const SHORT = { mae: "error", mse: "squared error", bits: "bits per character", exact: "exact answers" };
 const SHARES = { accuracy: "of the answers are right", exact: "of the answers are right from beginning to end" };
 
 /** @type {Object<string, (known: import("./known.js").Known) => import("./known.js").Reading>} */

@@ -21,8 +21,10 @@ export const TIME = {
     const last = data[end];
     const ratio = first / last;
     const size = power(ratio);
+    const cell = known.arrays.get(`gradient/${layer}.c`)?.data;
+    const carried = cell ? cell[0] / cell[end] : NaN;
     const bptt = about.bptt_length && about.bptt_length < about.T ? about.bptt_length : null;
-    return { number: size, label, sentence: flowing(known, { first, last, ratio, size, bptt }) };
+    return { number: size, label, sentence: flowing(known, { first, last, ratio, size, carried, bptt }) };
   },
 
   gates(known) {
@@ -57,16 +59,17 @@ export const TIME = {
     if (!prediction || !truth) return { number: "–", label, sentence: "The prediction appears beside the truth with the first snapshot." };
     const error = (series) => mean(truth.slice(split).map((value, k) => Math.abs(value - series[split + k])));
     const [own, copy] = [error(prediction), error(persistence)];
+    const size = `${number(own)}${unit ? ` ${unit}` : ""}`;
     const sentence =
       own < copy * 0.98
-        ? `After the line, the forecast is off by ${number(own)} ${unit}, a copy of the last value by ${number(copy)}.`
+        ? `After the line, the forecast is off by ${size}, a copy of the last value by ${number(copy)}.`
         : `After the line, a mere copy of the last value (off by ${number(copy)}) is ${own > copy * 1.02 ? "better" : "as good"}: do not trust how close the lines look.`;
     return { number: number(own), label, sentence };
   },
 };
 
 /** What the gradient's way back through the time steps means for learning. */
-function flowing(known, { first, last, ratio, size, bptt }) {
+function flowing(known, { first, last, ratio, size, carried, bptt }) {
   const { about } = known;
   const attends = about.attention !== "none";
   if (solved(known)) return "Nearly every answer is right: little is left to learn, so little gradient is left.";
@@ -79,10 +82,14 @@ function flowing(known, { first, last, ratio, size, bptt }) {
   if (!(last > 0) && !(first > 0)) return "No gradient reaches any time step.";
   if (first < 1.2e-38) return "The first input's gradient is smaller than the numbers of training can hold: it counts as zero.";
   if (attends && ratio >= 1e-2 && ratio < 100) return "Attention carries the gradient to every time step directly, whatever the cell forgets.";
+  if (ratio < 1e-2 && carried >= 1e-2 && carried < 100)
+    return `Of h the first step's gradient is ${size} of the last one's, of the cell state c ${power(carried)}: c carries it, so training can see the first input.`;
   if (ratio < 1e-5) return `The first input's gradient is ${size} of the last one's: training cannot see it.`;
   if (ratio < 1e-2) return `The first input's gradient is ${size} of the last one's: learning from it is slow.`;
-  if (ratio < 100) return "The gradient reaches the first input about as strongly as the last: training can see it.";
-  return `The gradient grows by ${size} on its way back to the first input: it may explode, and clipping helps.`;
+  if (ratio < 0.1) return `The first input's gradient is ${size} of the last one's: weaker, but training can see it.`;
+  if (ratio < 10) return "The gradient reaches the first input about as strongly as the last: training can see it.";
+  if (ratio < 100) return `The gradient grows ${size} times on its way back to the first input: training can see it.`;
+  return `The gradient grows ${size} times on its way back to the first input: it may explode, and clipping helps.`;
 }
 
 /** A simple RNN has no gates: what can be said of its state. */

@@ -2,7 +2,7 @@
 
 import { classes, signs, value } from "./answering.js";
 import { figure, rounded } from "./fixed.js";
-import { latest, measured, sampleOf } from "./known.js";
+import { SHORT, latest, measured, sampleOf } from "./known.js";
 import { spoken } from "./marks.js";
 import { count, number, percent } from "./text.js";
 
@@ -43,7 +43,7 @@ function cost(known) {
       ? "Every one of these formats costs more than a fiftieth of what the run has reached."
       : `${count(fewest)} bits are enough: what the run has reached changes by less than a fiftieth.`;
   const eight = Math.max(0, bits.indexOf(8));
-  return { number: figure(metric, paid[eight]), label: `${metric} with ${bits[eight]} bits`, sentence };
+  return { number: figure(metric, paid[eight]), label: `${SHORT[metric] ?? metric} with ${bits[eight]} bits`, sentence };
 }
 
 function one(known) {

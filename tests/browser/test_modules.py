@@ -155,6 +155,23 @@ def test_what_is_said_of_the_gradient_fits_the_run(
     assert words in page.evaluate(KNOWN, known)["sentence"]
 
 
+@pytest.mark.parametrize(
+    ("h", "c", "words"),
+    [
+        ([5e-2, 1, 1], [1, 1, 1], "weaker, but training can see it"),
+        ([0.5, 1, 1], [1, 1, 1], "about as strongly"),
+        ([20, 1, 1], [1, 1, 1], "grows 20.0 times on its way back to the first input: training"),
+        ([500, 1, 1], [1, 1, 1], "it may explode"),
+        ([1e-4, 1, 1], [0.5, 1, 1], "10⁻⁴ of the last one's, of the cell state c 0.500: c carries it"),
+        ([1e-4, 1, 1], [1e-4, 1, 1], "learning from it is slow"),
+        ([1e-8, 1, 1], [1e-8, 1, 1], "training cannot see it"),
+    ],
+)
+def test_the_first_input_is_seen_through_either_state(page: Page, h: list[float], c: list[float], words: str) -> None:
+    arrays = {"gradient/l0.fwd.h": h, "gradient/l0.fwd.c": c}
+    assert words in told(page, "gradient_time", {}, arrays, accuracy_val=0.5)["sentence"]
+
+
 @pytest.mark.parametrize(("last", "label"), [(0, "validation accuracy"), (7, "train accuracy")])
 def test_a_validation_from_before_the_first_update_is_soon_out_of_date(page: Page, last: int, label: str) -> None:
     steps = list(range(last + 1))
