@@ -135,7 +135,9 @@ class Rounder:
     def check(self) -> None:
         """Raises ValueError for a format that belongs to nothing."""
         if spare := sorted(set(self.formats) - self.seen):
-            raise ValueError(f"There is a format for {', '.join(spare)}, but the values are {', '.join(sorted(self.seen))}.")
+            raise ValueError(
+                f"There is a format for {', '.join(spare)}, but the values are {', '.join(sorted(self.seen))}."
+            )
 
 
 def ranges(
