@@ -2,7 +2,7 @@
 
 import { edges } from "./crosshair.js";
 import { el } from "./dom.js";
-import { fits, nice, short, spoken } from "./marks.js";
+import { fits, nice, short, spoken, written } from "./marks.js";
 
 const LEAN = Math.PI / 3.2; // of words that are wider than a time step, while the lines of type have room
 const SMALLEST = 9; // px of type
@@ -149,7 +149,7 @@ export class Canvas {
     if (this.leaning) this.#lean(marks, at, top + 6);
     else {
       pen.textAlign = "center";
-      for (let t = 0; t < marks.length; t += each) pen.fillText(marks[t], at(t), top + 4);
+      for (const t of written(marks.length, this.sample?.keys ?? [], each)) pen.fillText(marks[t], at(t), top + 4);
     }
     const foot = top + this.foot - size - 7;
     pen.font = this.#font(size - 1);

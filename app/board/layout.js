@@ -2,6 +2,8 @@
 
 import { edges } from "./crosshair.js";
 
+const SMALLEST = 10; // px of a title's type
+const WIDE = 0.5; // a letter's usual width, as a part of the size of its type
 const SHORT = { learning_rate: "lr", clip: "clip", clip_threshold: "threshold" };
 
 /**
@@ -24,7 +26,10 @@ export function layoutOf(figure, look, { width, height, xRange, yRange, log, zoo
     ticklen: 4,
     autorange: false,
   };
-  const title = (source) => ({ text: source?.title?.text ?? "", standoff: 4, font: text });
+  const title = (source, room) => {
+    const words = source?.title?.text ?? "";
+    return { text: words, standoff: 4, font: { ...text, size: Math.max(SMALLEST, Math.min(size, room / (WIDE * words.length || 1))) } };
+  };
   const beside = edges(size);
   const steps = { range: xRange, fixedrange: timed, hoverformat: ",.0f", separatethousands: true, nticks: 7 };
   const dates = { autorange: !zoom?.x, range: zoom?.x, nticks: 6, type: "date" };
@@ -41,10 +46,10 @@ export function layoutOf(figure, look, { width, height, xRange, yRange, log, zoo
     hoverlabel: { bgcolor: tokens.paper, bordercolor: tokens.faint, font: { family: font, size, color: tokens.ink } },
     dragmode: "zoom",
     uirevision: "kept",
-    xaxis: { ...axis, ...(hasDates(figure) ? dates : steps), title: title(base.xaxis) },
+    xaxis: { ...axis, ...(hasDates(figure) ? dates : steps), title: title(base.xaxis, width) },
     yaxis: {
       ...axis,
-      title: title(base.yaxis),
+      title: title(base.yaxis, height - size * 3 + 2), // as long as the axis with both its margins
       range: yRange,
       type: log ? "log" : "linear",
       exponentformat: "power",

@@ -25,3 +25,10 @@ export function fits(pen, text, width) {
   while (end > 1 && pen.measureText(`${text.slice(0, end)}…`).width > width) end--;
   return `${text.slice(0, end)}…`;
 }
+
+/** The steps whose marks are written, at least `apart` from one another: those that decide before all others. */
+export function written(steps, keys, apart) {
+  const first = keys.reduce((kept, t) => (kept.length && t - kept.at(-1) < apart ? kept : [...kept, t]), []);
+  const rest = Array.from({ length: Math.ceil(steps / apart) }, (_, k) => k * apart);
+  return [...first, ...rest.filter((t) => first.every((key) => Math.abs(key - t) >= apart))];
+}

@@ -17,7 +17,7 @@ export const STEPS = {
     let sentence = "The loss of each batch, before the update that it causes.";
     if (Number.isFinite(smooth) && chance) {
       if (smooth > chance * 1.1) sentence = `The loss is above the dotted line: worse than ${rival}.`;
-      else if (smooth > chance * 0.97) sentence = `The loss stays at the dotted line: no better than ${rival} yet.`;
+      else if (smooth > chance * 0.93) sentence = `The loss stays at the dotted line: no better than ${rival} yet.`;
       else if (smooth > chance * 0.5) sentence = `The loss has left the dotted line: the network begins to beat ${rival}.`;
       else if (smooth === 0) sentence = "The loss is 0: every answer is right and given with all certainty.";
       else sentence = `The loss is ${number(chance / smooth)} times below the dotted line of ${rival}.`;

@@ -31,7 +31,7 @@ export const TIME = {
     const { about } = known;
     const layer = known.layer ?? about.layers?.[0];
     const sigmoids = about.sigmoids ?? about.gates ?? [];
-    if (known.arrays?.size && !sigmoids.length) return states(known, layer);
+    if (about.sigmoids?.length === 0) return states(known, layer);
     const shares = sigmoids.map((gate) => known.arrays?.get(`saturation/${layer}.${gate}`)?.data[0]).filter(Number.isFinite);
     const label = "gates saturated";
     if (!shares.length) return { number: "–", label, sentence: "Each row is a unit, each column a time step of the chosen sample." };

@@ -10,14 +10,22 @@ from lstm_core.files import FileProblem
 from lstm_core.settings import Impossible, explain
 from lstm_core.training import NonFinite
 
+GREW = {
+    "why": "The updates grew until a number no longer fitted into 32 bits: the gradients exploded.",
+    "remedy": "Train a new run with a smaller learning rate, clipping by norm or smaller first weights.",
+}
+TOO_LARGE = {
+    "why": "Nothing is learned yet: with the first weights alone a number no longer fitted into 32 bits.",
+    "remedy": "Train a new run with smaller first weights or fewer time steps.",
+}
+
 
 def in_words(error: Exception, step: int) -> dict[str, Any]:
     """{"what" happened, "why", the "remedy", at which "step"}."""
     if isinstance(error, NonFinite):
         return {
             "what": str(error),
-            "why": "The updates grew until a number no longer fitted into 32 bits: the gradients exploded.",
-            "remedy": "Train a new run with a smaller learning rate, clipping by norm or smaller first weights.",
+            **(GREW if error.step else TOO_LARGE),
             "step": error.step,
         }
     if isinstance(error, ValidationError):

@@ -323,3 +323,14 @@ def test_an_early_end_is_said_with_its_reason(page: Page, step: int, best: int |
     )
     assert found["word"] == word
     assert rest in found["rest"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "keys", "apart", "steps_written"),
+    [(10, [], 4, [0, 4, 8]), (10, [3, 4, 9], 3, [0, 3, 6, 9]), (5, [2], 1, [0, 1, 2, 3, 4])],
+)
+def test_marks_that_decide_are_written_before_others(
+    page: Page, steps: int, keys: list[int], apart: int, steps_written: list[int]
+) -> None:
+    ask = "async (all) => (await import('/lab/static/marks.js')).written(...all)"
+    assert sorted(page.evaluate(ask, [steps, keys, apart])) == steps_written
