@@ -30,12 +30,20 @@ RANKS = [
     ["lstm_core.snapshots"],
     ["lstm_core.state"],
     ["lstm_core.training"],
+    ["lstm_core.runs.forking"],
     ["lstm_core.runs.slices"],
     ["lstm_core.runs.engine"],
     ["lstm_core.terminal"],
     ["lstm_core.__main__"],
 ]
-WORKING = ("slices", "failures", "engine", "cluster")  # what of runs/ may train; all else only stores
+WORKING = (
+    "slices",
+    "forking",
+    "heartbeat",
+    "failures",
+    "engine",
+    "cluster",
+)  # what of runs/ may train; all else only stores
 
 
 def imports(path: Path) -> set[str]:

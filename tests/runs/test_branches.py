@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from safetensors.torch import load, save
 
 from lstm_core.config import Override, RunConfig
-from lstm_core.runs import branches, slices, telemetry
+from lstm_core.runs import branches, forking, slices, telemetry
 from lstm_core.runs.branches import KEPT
 from lstm_core.runs.records import RunNotFound, StoreError
 from lstm_core.runs.slices import run_slice
@@ -223,7 +223,7 @@ def test_a_fork_that_nobody_wants_any_more_stops_before_it_begins(
     parent = store.create(small(STEPS))
     finish(store, parent)
     fork = store.fork(parent, 30, small(STEPS))
-    monkeypatch.setattr(slices, "CHECKPOINT", -1.0)
+    monkeypatch.setattr(forking, "LOOK", -1.0)
     monkeypatch.setattr(RunStore, "nearest_state", lambda *_: None)
     lease = take(store, fork)
     store.desire(fork, "stopped")
