@@ -16,6 +16,7 @@ export class Canvas {
     this.pen = this.node.getContext("2d");
     this.images = new Map();
     this.bars = new Map();
+    this.between = [];
   }
 
   get sample() {
@@ -53,8 +54,9 @@ export class Canvas {
     this.leaning = words.length > 0 && widest + 3 > cell && cell > size * 0.75;
     this.lean = Math.sin(LEAN) * cell > size ? LEAN : Math.PI / 2;
     this.foot = size * 2 + 14 + (this.leaning ? Math.round(Math.sin(this.lean) * Math.min(widest, LONGEST)) - size + 6 : 0);
-    const signs = marks.every((mark) => mark.length < 2) ? marks.join("") : "";
-    const small = (size * Math.min(pen.measureText(signs).width, cell * signs.length)) / pen.measureText(signs).width;
+    const signs = marks.every((mark) => [...mark].length < 2) ? marks.filter(Boolean) : [];
+    const usual = pen.measureText(signs.join("")).width / signs.length;
+    const small = size * Math.min(1, cell / usual);
     this.close = small >= SMALLEST; // a text is read sign by sign: rather smaller than with gaps
     this.type = this.close ? small : this.leaning ? Math.min(size, cell) : size;
   }
@@ -93,14 +95,19 @@ export class Canvas {
     pen.drawImage(this.#squeezed(image, pixels), this.beside.left, top, this.inner, height);
   }
 
+  /** Rows halved again and again: one large step would mix neighbouring time steps as well. */
   #squeezed(image, height) {
-    if (image.height <= height || height < 1) return image;
-    this.between ??= el("canvas");
-    const pen = this.between.getContext("2d");
-    Object.assign(this.between, { width: image.width, height }); // also clears it
-    pen.imageSmoothingQuality = "high";
-    pen.drawImage(image, 0, 0, image.width, height);
-    return this.between;
+    if (height < 1) return image;
+    let from = image;
+    for (let k = 0; from.height > height; k = 1 - k) {
+      const into = (this.between[k] ??= el("canvas"));
+      Object.assign(into, { width: image.width, height: Math.max(height, Math.ceil(from.height / 2)) }); // also clears it
+      const pen = into.getContext("2d");
+      pen.imageSmoothingQuality = "low";
+      pen.drawImage(from, 0, 0, into.width, into.height);
+      from = into;
+    }
+    return from;
   }
 
   /** The colours beside a map, and the values at their two ends. */
