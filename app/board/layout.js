@@ -31,7 +31,7 @@ export function layoutOf(figure, look, { width, height, xRange, yRange, log, zoo
     return { text: words, standoff: 4, font: { ...text, size: Math.max(SMALLEST, Math.min(size, room / (WIDE * words.length || 1))) } };
   };
   const beside = edges(size);
-  const steps = { range: xRange, fixedrange: timed, hoverformat: ",.0f", separatethousands: true, nticks: 7 };
+  const steps = { range: xRange, fixedrange: timed, hoverformat: marked ? ",.0f" : ".6~g", separatethousands: true, nticks: 7 };
   const dates = { autorange: !zoom?.x, range: zoom?.x, nticks: 6, type: "date" };
   const own = (shape) => ({ ...shape, line: { ...shape.line, color: swap[shape.line?.color] ?? shape.line?.color } });
   return {

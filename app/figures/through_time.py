@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import plotly.graph_objects as go
@@ -185,8 +184,6 @@ def forecast(about: About) -> go.Figure:
 def places(labels: Sequence[str]) -> tuple[list[str] | list[float], str]:
     """Where the values of a series stand on the axis of time, and its title: dates as they are, numbers as numbers."""
     try:
-        numbers = [float(label) for label in labels]
+        return [float(label) for label in labels], "time"
     except ValueError:
         return list(labels), "date"
-    counted = all(later - earlier == 1 for earlier, later in pairwise(numbers))
-    return numbers, "time step" if counted else "time"
