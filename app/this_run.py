@@ -36,13 +36,13 @@ def _one(run: Run) -> None:
     )
     st.caption("Link to this run, for whoever can reach this server")
     st.code(link(st.context.url or "", run.id), language=None)
-    begun = run.step >= 0
+    begun, file = run.step >= 0, branching.file_name(run)
     st.download_button(
         "Download the weights",
         lambda: services.store().weights(run.id),
-        branching.file_name(run),
+        file,
         "application/octet-stream",
-        key=f"download:{run.id}",
+        key=f"download:{run.id}:{file}",  # Streamlit keeps the first name that a key has had
         icon=":material/download:",
         help="What it has learned so far, as a safetensors file with the names of torch." if begun else NOT_BEGUN,
         on_click="ignore",

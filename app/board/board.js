@@ -260,6 +260,7 @@ class Board {
       this.marks = marks;
       this.missing = null;
       this.state = message;
+      this.root.dataset.run = message.run;
       this.timeline.update(message, this.data.editable !== false);
       this.#speak();
     }

@@ -141,9 +141,9 @@ export class Transport {
     if (main.picture !== picture) {
       main.picture = picture;
       main.node.querySelector("svg").replaceWith(icon(picture));
-      main.node.setAttribute("aria-label", text);
     }
     setText(main.words, text);
+    setAttribute(main.node, "aria-label", text);
     const busy = going && state.target == null ? "The run is going on; pause it first." : "";
     this.#set("main", foreign, help);
     const further = foreign || none || (finished ? "" : ended) || busy;

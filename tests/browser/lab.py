@@ -70,7 +70,12 @@ class Lab:
         self.button("Train").click()
         self.page.wait_for_url(lambda url: parse_qs(urlparse(url).query).get("run", [None])[0] not in (before, None))
         assert self.run is not None
+        expect(self.page.locator(".lab-board")).to_have_attribute("data-run", self.run)  # what is said is of this run
         return self.run
+
+    def settled(self) -> None:
+        """Wait until the server has drawn the page anew."""
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
     def step(self) -> int:
         """The step counter on the page."""

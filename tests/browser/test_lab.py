@@ -198,6 +198,9 @@ def test_a_double_click_begins_one_run(lab: Lab, server: Server) -> None:
     expect(lab.state).to_have_text("finished", timeout=60_000)  # the example, which the server itself begins
     before = len(server.store().list())
     lab.button("Train").dblclick()
+    lab.page.wait_for_url(lambda url: "run=" in url)
+    lab.page.wait_for_timeout(500)
+    lab.settled()
     expect(lab.state).to_have_text("finished")
     assert len(server.store().list()) == before + 1
 
@@ -270,6 +273,7 @@ def test_this_run_is_named_reopened_and_its_weights_are_used(lab: Lab, server: S
     name.press("Enter")
     expect(lab.page.locator(".lab-name")).to_contain_text("Mine *and* <b>only</b> mine")
     assert server.store().get(run).name == "Mine *and* <b>only</b> mine"
+    lab.settled()
     with lab.page.expect_download() as download:
         lab.page.get_by_role("button", name="Download the weights").click()
     assert download.value.suggested_filename == "mine-and-b-only-b-mine-step-30.safetensors"
