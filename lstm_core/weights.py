@@ -54,13 +54,13 @@ def recurrent(state: Mapping[str, Tensor], name: str, prefix: str | None = None)
     if len(modules) == 1:
         return next(iter(modules.values()))
     if modules:
-        names = _listed(found.rstrip(".") or "one without a name" for found in modules)
+        names = _listed(found.rstrip(".") or "one without a name" for found in sorted(modules))
         raise WeightsProblem(
             f"{name} holds {len(modules)} recurrent modules: {names}. Save the state dict of the one that is meant."
         )
-    where = f" called {prefix}" if prefix else ""
+    where, names = f" called {prefix}" if prefix else "", _listed(sorted(state))
     raise WeightsProblem(
-        f"{name} holds no recurrent module{where}: none of its names ({_listed(state)}) ends like weight_ih_l0. "
+        f"{name} holds no recurrent module{where}: none of its names ({names}) ends like weight_ih_l0. "
         "Save the state dict of an nn.LSTM, nn.GRU or nn.RNN."
     )
 
