@@ -182,7 +182,7 @@ def _number(control: Control) -> None:
         st.select_slider(
             control.label,
             sorted({*ladder(low, high), control.value}),
-            format_func=lambda value: f"{value:g}",
+            format_func=lambda value: f"{value:.12g}",
             help=control.help,
             **session.bind(control.path, control.value, "ladder"),
         )

@@ -98,7 +98,8 @@ def _others(run: Run | None) -> None:
 
 
 def _title(run: Run) -> str:
-    return f"{run.name or session.settings_of(run).title} · {run.status}, step {max(run.step, 0)}"
+    """What a list calls a run. It ends with the id: a list box tells its options apart by their words alone."""
+    return f"{run.name or session.settings_of(run).title} · {run.status}, step {max(run.step, 0)} · {run.id}"
 
 
 def link(page: str, run_id: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, expect
 
+from app.session import DOUBLE_CLICK
 from tests.browser.lab import Lab
 from tests.serving import Server
 
@@ -264,7 +265,11 @@ def test_a_fork_goes_on_from_the_step_on_the_page(lab: Lab, server: Server) -> N
 
 
 def test_this_run_is_named_reopened_and_its_weights_are_used(lab: Lab, server: Server) -> None:
+    """Beside another run of the same settings, which must never be taken for it."""
     lab.open("/?task=recall&task.length=10&training.steps=30&training.seed=8")
+    lab.train()
+    expect(lab.state).to_have_text("finished", timeout=60_000)
+    lab.page.wait_for_timeout(1000 * DOUBLE_CLICK)
     run = lab.train()
     expect(lab.state).to_have_text("finished", timeout=60_000)
     lab.button("This run").click()
