@@ -16,4 +16,5 @@ st.set_page_config(
     menu_items={"About": "LSTM Lab: train small recurrent networks and watch what initialization does to them."},
 )
 st.html(HERE / "frame.css")
-st.navigation([st.Page(HERE / "views" / "lab.py", title="Lab", default=True)], position="top").run()
+PAGES = (st.Page(HERE / "views" / "lab.py", title="Lab", icon=":material/monitoring:", default=True),)
+st.navigation(list(PAGES), position="top").run()

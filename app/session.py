@@ -1,7 +1,8 @@
 """What one browser tab is looking at: its settings, its run, its messages. The only owner of session state and URL.
 
 The address always says it all (`?task=recall&model.hidden_size=32&run=…`), so a reload, a link and the browser's
-back button come to the same page. Two tabs are two sessions.
+back button come to the same page. Two tabs are two sessions. All pages share the settings and the run; what else a
+page has in its address is named in `OWN`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from lstm_core.runs.records import Run, RunNotFound
 
 _STATE = "lab"
 _MISSING = object()
+OWN: Mapping[str, tuple[str, ...]] = {  # page → names in the address that belong to it alone
+    "lab": (),
+}
 DOUBLE_CLICK = 1.0  # seconds in which a second press of a button that begins a run is the same press
 
 
@@ -29,6 +33,8 @@ class Session:
 
     config: RunConfig = field(default_factory=RunConfig)
     run: str | None = None
+    page: str | None = None  # the page that was drawn last
+    own: dict[str, str] = field(default_factory=dict)  # what the address of this page says besides settings and run
     notes: list[str] = field(default_factory=list)  # what gave way to the last change
     problems: list[str] = field(default_factory=list)  # what of the address could not be used
     refusals: list[str] = field(default_factory=list)  # what the last button could not do; shown once
@@ -47,14 +53,43 @@ def current() -> Session:
     return session
 
 
-def begin() -> Session:
-    """First thing of every rerun: follow the address where the person has gone to another one."""
+def begin(page: str = "lab") -> Session:
+    """First thing of every rerun: follow the address where the person has gone to another one.
+
+    Who comes from another page by its name alone brings settings and run along.
+    """
     session = current()
     query = st.query_params.to_dict()
-    if not session.acted and query != session.query:
+    arrived, session.page = session.page not in (None, page), page
+    if arrived and not query:
+        session.own = {}
+        session.notes, session.problems = [], []
+        _write(session)
+    elif arrived or (not session.acted and query != session.query):
         _read(session, query)
     session.acted = False
     return session
+
+
+def own(name: str, usual: str = "") -> str:
+    """What the address says under a name that belongs to the page alone."""
+    return current().own.get(name, usual)
+
+
+def set_own(**values: str | None) -> None:
+    """Put values under names that belong to the page alone into the address; None takes one out."""
+    session = current()
+    session.own = {name: value for name, value in {**session.own, **values}.items() if value is not None}
+    _write(session)
+
+
+def go(page: str, **values: str) -> None:
+    """Open another page with the present settings and run; `values` are that page's own. Not within a callback."""
+    session = current()
+    session.page, session.own, session.notes, session.problems = page, dict(values), [], []
+    query = _address(session)
+    session.query = query
+    st.switch_page(f"views/{page}.py", query_params=query)
 
 
 def touch() -> None:
@@ -63,7 +98,9 @@ def touch() -> None:
 
 
 def _read(session: Session, query: Mapping[str, str]) -> None:
-    settings = {name: text for name, text in query.items() if name != "run"}
+    mine = OWN[session.page or "lab"]
+    session.own = {name: query[name] for name in mine if name in query}
+    settings = {name: text for name, text in query.items() if name != "run" and name not in mine}
     session.query, session.notes, session.problems, session.rejected = dict(query), [], [], {}
     session.run = query.get("run")
     if session.run is not None and find(session.run) is None:
@@ -84,10 +121,14 @@ def _read(session: Session, query: Mapping[str, str]) -> None:
 def _write(session: Session) -> None:
     """Put what the session is looking at into the address."""
     touch()
-    query = session.config.to_query() | ({"run": session.run} if session.run else {})
+    query = _address(session)
     if query != session.query:
         session.query = query
         st.query_params.from_dict(query)
+
+
+def _address(session: Session) -> dict[str, str]:
+    return session.config.to_query() | ({"run": session.run} if session.run else {}) | session.own
 
 
 def find(run_id: str) -> Run | None:

@@ -158,7 +158,8 @@ class Board {
   }
 
   /** Put up panels; the old ones stay where the new ones are the same. */
-  #furnish(specs) {
+  #furnish(all) {
+    const specs = this.data.only?.length ? all.filter((spec) => this.data.only.includes(spec.id)) : all;
     const text = JSON.stringify(specs);
     if (text === this.furnished) return;
     this.furnished = text;

@@ -5,7 +5,7 @@ Python says which run; everything that moves comes over `/lab/stream` and never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -31,8 +31,10 @@ def board(
     on_action: Callable[[Mapping[str, Any]], None],
     editable: bool = True,
     title: str = "",
+    only: Sequence[str] = (),
 ) -> None:
     """Show a run, live; `run_id` None shows the empty board. `title` names the run until a worker has described it.
+    `only` names the panels to show; none named means all that fit the run.
 
     `on_action` gets what a button of the board asks for: {"name": "train" | "pause" | "resume" | "step" | "stop" |
     "rewind" | "reseed" | "override", "run": id} and, for some, "n", "field", "value". Without `editable` the buttons
@@ -45,7 +47,9 @@ def board(
             on_action(action)
 
     known = key in st.session_state
-    shown = _component(key=key, data=component_data(run_id, editable=editable, title=title), on_action_change=acted)
+    shown = _component(
+        key=key, data=component_data(run_id, editable=editable, title=title, only=only), on_action_change=acted
+    )
     action = shown.get("action")
     if isinstance(action, Mapping) and not known:
         # The server was started anew under an open page: the first press comes before its callback is known here.
@@ -53,12 +57,15 @@ def board(
         st.rerun()
 
 
-def component_data(run_id: str | None, *, editable: bool = True, title: str = "") -> dict[str, Any]:
+def component_data(
+    run_id: str | None, *, editable: bool = True, title: str = "", only: Sequence[str] = ()
+) -> dict[str, Any]:
     """What `board.js` is told: the run, where things are, and how things look."""
     return {
         "run": run_id,
         "editable": editable,
         "title": title,
+        "only": list(only),
         "base": PREFIX,
         "css": static_url("board.css"),
         "plotly": static_url("plotly.min.js"),

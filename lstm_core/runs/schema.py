@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchModuleError, Progra
 from lstm_core.runs.records import StoreError
 from lstm_core.runs.upgrades import UPGRADES
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = sa.MetaData()
 
@@ -53,6 +53,7 @@ runs = sa.Table(
     sa.Column("name", sa.String(200)),
     sa.Column("parent", sa.String(16)),
     sa.Column("fork_step", sa.Integer),
+    sa.Column("deleted", sa.Float),  # when it was thrown away; for a while it can be taken back
     sa.Column("error", sa.JSON(none_as_null=True)),
     sa.Column("config", sa.JSON, nullable=False),
     sa.Column("about", sa.JSON(none_as_null=True)),
@@ -113,6 +114,25 @@ files = sa.Table(
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
+
+races = sa.Table(
+    "races",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),  # the common settings, what varies, its values
+)
+
+race_runs = sa.Table(
+    "race_runs",
+    metadata,
+    sa.Column("race_id", sa.String(16), sa.ForeignKey(races.c.id, ondelete="CASCADE"), nullable=False),
+    _run_id(),
+    sa.Column("value", sa.Integer, nullable=False),  # which of the plan's values it has
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("race_id", "run_id"),
+)
+sa.Index("races_of_run", race_runs.c.run_id)
 
 
 def database_url(url: str | None = None) -> str:

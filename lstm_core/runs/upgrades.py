@@ -37,5 +37,13 @@ def _from_1_to_2(connection: sa.Connection, tables: Mapping[str, sa.Table]) -> N
         connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values))
 
 
+def _from_2_to_3(connection: sa.Connection, tables: Mapping[str, sa.Table]) -> None:
+    connection.execute(sa.text("ALTER TABLE runs ADD COLUMN deleted FLOAT"))
+    tables["races"].create(connection)
+    tables["race_runs"].create(connection)
+
+
 # the format that a store has → what makes it the next one; given the tables of the present format by name
-UPGRADES: Mapping[int, Callable[[sa.Connection, Mapping[str, sa.Table]], None]] = MappingProxyType({1: _from_1_to_2})
+UPGRADES: Mapping[int, Callable[[sa.Connection, Mapping[str, sa.Table]], None]] = MappingProxyType(
+    {1: _from_1_to_2, 2: _from_2_to_3}
+)

@@ -122,7 +122,7 @@ def test_an_old_store_is_brought_up_to_date_without_loss(old: Path) -> None:
     assert (store.get(fork).parent, store.get(fork).fork_step) == (run.id, 3)
     store.delete(fork)
     with sqlite3.connect(old) as raw:
-        assert raw.execute("SELECT schema_version FROM about_database").fetchall() == [(2,)]
+        assert raw.execute("SELECT schema_version FROM about_database").fetchall() == [(schema.SCHEMA_VERSION,)]
         for table, rows in before.items():
             assert [row[: len(rows[0])] for row in raw.execute(f"SELECT * FROM {table}")] == rows
 
