@@ -7,6 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from app import calculator
 from lstm_core import files
 from lstm_core.config import RunConfig
 from lstm_core.runs.records import RunNotFound
@@ -92,6 +93,7 @@ def start() -> None:
         ensure_example()
         if not shows_only():
             engine().start()
+        calculator.warm()
     except Exception as error:
         # The page opens all the same and says that nothing trains; the reason belongs to whoever started it.
         _log.error("The training processes could not be started: %s", error)
@@ -102,6 +104,7 @@ def close() -> None:
     global _engine, _store, _example
     with _lock:
         old_engine, old_store, _engine, _store, _example = _engine, _store, None, None, None
+    calculator.close()
     if old_engine is not None:
         old_engine.close()
     if old_store is not None:

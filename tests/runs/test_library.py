@@ -145,7 +145,7 @@ def test_an_upgrade_that_fails_changes_nothing(old: Path, monkeypatch: pytest.Mo
         raise OSError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "UPGRADES", {1: breaks})
+        patch.setattr(schema, "UPGRADES", {**UPGRADES, 1: breaks})
         with pytest.raises(StoreError, match="full"):
             RunStore(str(old))
     with sqlite3.connect(old) as raw:
