@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import IO, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 PATIENCE = 30.0  # seconds for one answer; loading torch is not counted
 
@@ -67,7 +67,7 @@ class _Calculator:
         if self._process is not None and self._process.poll() is None:
             return self._process
         self._end()
-        command = [sys.executable, "-W", "ignore", "-m", "app.calculator"]
+        command = [sys.executable, "-W", "ignore", "-c", "from app.calculator import main; main()"]
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             assert self._process.stdout is not None
@@ -112,8 +112,10 @@ def close() -> None:
     _calculator.close()
 
 
-def main(source: IO[bytes], target: IO[bytes]) -> None:
+def main() -> None:
     """Answer questions until there are none any more."""
+    source, target = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # what a library prints must not come between
     import torch
 
     torch.set_num_threads(1)
@@ -140,9 +142,3 @@ def _in_bytes(error: Exception) -> bytes:
     except Exception:
         return pickle.dumps((False, CalculatorError(str(error))))
     return answer
-
-
-if __name__ == "__main__":
-    results = sys.stdout.buffer
-    sys.stdout = sys.stderr  # what a library prints must not come between
-    main(sys.stdin.buffer, results)

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from app.figures import filling
+from lstm_core import wording
 from lstm_core.cells import CELLS
 from lstm_core.runs import telemetry
 from tests.serving import Server
@@ -38,6 +39,18 @@ def test_numbers_have_three_digits(page: Page, value: float, text: str) -> None:
 @pytest.mark.parametrize(("n", "text"), [(7, "7"), (1234, "1\u2009234"), (1_000_000, "1\u2009000\u2009000")])
 def test_whole_numbers_have_thin_spaces(page: Page, n: int, text: str) -> None:
     assert page.evaluate("async (n) => (await import('/lab/static/text.js')).count(n)", n) == text
+
+
+def test_python_and_the_page_write_numbers_alike(page: Page) -> None:
+    rng = np.random.default_rng(0)
+    spread = rng.choice([-1.0, 1.0], 300) * 10 ** rng.uniform(-12, 9, 300)
+    values = [*spread.tolist(), *np.arange(-30.0, 30.0, 0.7).tolist(), 0.0, 1e-3, 999.5, 1e6]
+    for name in ("number", "power", "percent", "count", "duration"):
+        known = values if name != "duration" else [abs(value) for value in values]
+        found = page.evaluate(
+            f"async (v) => {{ const {{ {name}: f }} = await import('/lab/static/text.js'); return v.map(f); }}", known
+        )
+        assert found == [getattr(wording, name)(value) for value in known], name
 
 
 def test_frames_are_read_as_they_were_written(page: Page) -> None:
