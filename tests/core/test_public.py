@@ -21,6 +21,7 @@ RANKS = [
     ["lstm_core.tables"],
     ["lstm_core.recipes", "lstm_core.groups", "lstm_core.tasks"],
     ["lstm_core.config"],
+    ["lstm_core.diagnosis", "lstm_core.export"],
     ["lstm_core.schedules", "lstm_core.initializers", "lstm_core.attention", "lstm_core.recurrent"],
     ["lstm_core.mechanics"],
     ["lstm_core.naming"],
