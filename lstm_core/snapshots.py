@@ -14,12 +14,12 @@ from lstm_core import precision
 from lstm_core.cells import CELLS
 from lstm_core.config import RunConfig
 from lstm_core.generation import TEMPERATURES, shown
-from lstm_core.model import Output, SequenceModel, as_tensors, without_dropout
+from lstm_core.inside import look, mean_of_running, varied
+from lstm_core.model import Output, SequenceModel, without_dropout
 from lstm_core.naming import layer_names
-from lstm_core.probes import Trace, gradient_flow, saturation, trace
-from lstm_core.tasks.base import Array, Batch, TaskData
+from lstm_core.probes import Trace, saturation
+from lstm_core.tasks.base import Array, TaskData
 
-SHOWN = 4  # sequences that are measured, and that a page can choose from
 ROUNDED = 128  # sequences with which fixed point is tried at the end
 LONGEST_WALK = 400  # time steps, over all layers and directions, that this may take
 LOSS_NAMES = {"cross_entropy": "cross-entropy", "mse": "mean squared error"}
@@ -46,7 +46,7 @@ class Probe:
     ) -> None:
         self._config, self._task, self._model, self._loss = config, config.task, model, loss
         self._cell = CELLS[config.model.cell]
-        self._batch = data.validation.take(_varied(data.validation))
+        self._batch = data.validation.take(varied(data.validation))
         self._test = data.test.take(slice(0, ROUNDED))
         self._forecast = self._task.forecast(data)
         self._generation = self._task.generation
@@ -74,31 +74,15 @@ class Probe:
     def _look(self, step: int) -> Snapshot:
         model, batch = self._model, self._batch
         device = next(model.parameters()).device
-        inputs, targets, lengths = as_tensors(batch, device)
-        x = model.embed(inputs).detach()
-        traces = trace(model.rnn, x, lengths=lengths)
-        top = [traces[name].h for name in list(traces)[-2 if model.rnn.bidirectional else -1 :]]
-        outputs = torch.cat(top, dim=-1).requires_grad_()
-        final = tuple(_last(traces, state, lengths).requires_grad_() for state in self._cell.states)
-        answer = model.answer(outputs, lengths, final if len(final) > 1 else final[0], targets)
-        # each sequence's own loss, as if it were alone: of several steps the mean over those that are asked for
-        losses = [self._loss(answer.prediction[row : row + 1], targets[row : row + 1]) for row in range(len(batch))]
-        loss = torch.stack(losses).sum()
-        grad_output, *grad_final = torch.autograd.grad(loss, (outputs, *final), materialize_grads=True)
-        flow = gradient_flow(
-            model.rnn,
-            x,
-            grad_output.transpose(0, 1) if model.rnn.batch_first else grad_output,
-            lengths=lengths,
-            bptt_length=self._config.training.bptt_length,
-            trace=traces,
-            grad_final=(grad_final[0], grad_final[1] if len(grad_final) > 1 else None),
-        )
+        inside = look(model, batch, self._loss)
+        traces, lengths, answer = inside.traces, inside.lengths, inside.answer
+        gradients = inside.gradients(model, self._config.training.bptt_length)
+        flow = {layer: of_layer.norms() for layer, of_layer in gradients.items()}
 
         arrays: dict[str, Array] = {}
         for layer, gates in traces.items():
             for state in self._cell.states:
-                arrays[f"gradient/{layer}.{state}"] = _mean_of_running(getattr(flow[layer], state), batch.lengths)
+                arrays[f"gradient/{layer}.{state}"] = mean_of_running(getattr(flow[layer], state), batch.lengths)
             for gate in self._cell.sigmoids:
                 share = saturation(gates[gate], lengths=lengths)
                 arrays[f"saturation/{layer}.{gate}"] = np.array([share], np.float32)
@@ -108,7 +92,7 @@ class Probe:
             arrays["forecast/prediction"] = self._task.in_unit(scaled)[:, 0].astype(np.float32)
         if model.decoder is not None:  # what it says when nobody tells it the truth
             with torch.no_grad():
-                answer = model.answer(outputs, lengths, final if len(final) > 1 else final[0])
+                answer = inside.answered_alone(model)
         if self._generation is not None:
             seed = [self._config.training.seed, 7, step]
             arrays["generated"] = shown(model, self._generation, self._task.time_steps, seed)
@@ -181,45 +165,6 @@ class Probe:
             "forecast": forecast,
             "generation": self._generation and {"temperatures": [*TEMPERATURES], **asdict(self._generation)},
         }
-
-
-def _varied(batch: Batch) -> Array:
-    """The rows to look at, the longest first: of as many classes as there are, or spread over the whole part."""
-    rows = _classes(batch) if batch.targets.ndim == 1 else _spread(batch)
-    return rows if batch.lengths is None else rows[np.argsort(-batch.lengths[rows], kind="stable")]
-
-
-def _spread(batch: Batch) -> Array:
-    return np.linspace(0, len(batch) - 1, min(SHOWN, len(batch))).astype(int)
-
-
-def _classes(batch: Batch) -> Array:
-    rank = np.zeros(len(batch), int)  # how many rows of the same class come before
-    for label in np.unique(batch.targets):
-        same = batch.targets == label
-        rank[same] = np.arange(same.sum())
-    return np.lexsort((batch.targets, rank))[:SHOWN]
-
-
-def _last(traces: dict[str, Trace], state: str, lengths: Tensor | None) -> Tensor:
-    """h_n or c_n of all layers and directions, (layers · directions, B, ·), as the recurrent layers give it."""
-    found = []
-    for name, layer in traces.items():
-        values = layer[state]
-        if name.endswith(".bwd"):
-            found.append(values[0])
-        elif lengths is None:
-            found.append(values[-1])
-        else:
-            found.append(values[lengths.to(values.device) - 1, torch.arange(len(lengths), device=values.device)])
-    return torch.stack(found)
-
-
-def _mean_of_running(norms: Tensor, lengths: Array | None) -> Array:
-    """Norms (T, B), 0 where padded → (T,), over the sequences that have not ended; 0 where all have."""
-    running = len(norms[0]) if lengths is None else (np.arange(len(norms))[:, None] < lengths).sum(1)
-    mean: Array = norms.sum(1).cpu().numpy() / np.maximum(running, 1)
-    return mean
 
 
 def _finite(values: Tensor) -> Array:
