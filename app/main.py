@@ -16,5 +16,12 @@ st.set_page_config(
     menu_items={"About": "LSTM Lab: train small recurrent networks and watch what initialization does to them."},
 )
 st.html(HERE / "frame.css")
-PAGES = (st.Page(HERE / "views" / "lab.py", title="Lab", icon=":material/monitoring:", default=True),)
+
+
+def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
+    return st.Page(HERE / "views" / f"{name}.py", title=title, icon=f":material/{icon}:", default=default)
+
+
+# A new page is one line.
+PAGES = (_page("lab", "Lab", "monitoring", default=True),)
 st.navigation(list(PAGES), position="top").run()
