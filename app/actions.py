@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app import branching, own_data, services, session
+from app import branching, links, own_data, services, session
 from app.settle import in_words
 from lstm_core.config import RunConfig, TrainingConfig
 from lstm_core.files import FileProblem
@@ -55,6 +55,7 @@ def _reseed(action: Mapping[str, Any]) -> None:
 def _begin(action: Mapping[str, Any], config: RunConfig, parent: Run | None = None, target: int | None = None) -> None:
     if not session.first_press(str(action["name"])):
         return
+    session.check_locks(config)
     own_data.check(config)
     run_id = services.store().create(config, parent=parent.id if parent else None, target=target)
     services.poke()
@@ -80,6 +81,7 @@ def _resume(action: Mapping[str, Any]) -> None:
 def _extend(action: Mapping[str, Any]) -> None:
     """More steps for a run that has reached its end: as many again as it was set to, and straight on."""
     run = _run(action)
+    _check_unlocked("training.steps")
     if session.first_press("extend"):
         services.store().extend(run.id, run.step + int(run.config["training"]["steps"]))
         services.poke()
@@ -99,6 +101,7 @@ def _step(action: Mapping[str, Any]) -> None:
     here = run.step if run.status == "finished" else max(run.step, waiting)
     store = services.store()
     if run.status == "finished" or here >= run.steps:
+        _check_unlocked("training.steps")
         store.extend(run.id, here + count)
         store.desire(run.id, "running", target=here + count)
     else:
@@ -120,6 +123,7 @@ def _override(action: Mapping[str, Any]) -> None:
         raise StoreError(f"{name} cannot be changed in mid-run; change it in the sidebar and press Train.")
     if run.status in OVER:
         raise StoreError(f"This run is {run.status}: change the setting in the sidebar and press Train.")
+    _check_unlocked(f"training.{name}")
     checked = TrainingConfig.model_validate(run.config["training"] | {name: value})
     services.store().request_override(run.id, name, getattr(checked, name))
 
@@ -130,6 +134,7 @@ def _fork(action: Mapping[str, Any]) -> None:
     place = action.get("step")
     step = place if isinstance(place, int) else run.step
     config, notes = branching.fork(session.current().config, session.settings_of(run), step)
+    session.check_locks(config)
     if not session.first_press("fork"):
         return
     run_id = services.store().fork(run.id, step, config)
@@ -145,11 +150,21 @@ def _weights(action: Mapping[str, Any]) -> None:
     file = store.keep_file(branching.file_name(run), store.weights(run.id), "weights")
     config, notes = branching.start(session.current().config, session.settings_of(run), file)
     title = run.name or session.settings_of(run).title
+    session.check_locks(config)
     session.use(config, [*notes, f"Train now begins with the weights that “{title}” has at step {max(run.step, 0)}."])
 
 
 def _run(action: Mapping[str, Any]) -> Run:
-    return services.store().get(str(action.get("run") or ""))
+    """The run that is acted on; raises StoreError for one that is only watched."""
+    run_id, here = str(action.get("run") or ""), session.current()
+    if here.watching and run_id == here.run:
+        raise StoreError("This run is to look at only. Make a copy with these settings to train one of your own.")
+    return services.store().get(run_id)
+
+
+def _check_unlocked(path: str) -> None:
+    if session.current().locks.locked(path):
+        raise StoreError(f"{links.titles()[path]} stays as it is: locked by the link.")
 
 
 ACTIONS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {

@@ -10,14 +10,13 @@ from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 
-from app import preview, ready, session, uploads
+from app import links, preview, ready, session, uploads
 from app.fields import Control, controls, is_essential, ladder, schemes, settings_in, words
 from lstm_core.cells import CELLS
 from lstm_core.config import RunConfig
 from lstm_core.recipes import PRESETS
 from lstm_core.tasks import TASKS
 
-GROUPS = {"task": "Task", "model": "Model", "init": "Initialization", "training": "Training"}
 TOP = ("task", "init", "model", "training")  # the order of the essential settings
 NOT_SET = ""
 
@@ -28,36 +27,52 @@ def draw(config: RunConfig) -> None:
     _pick_task(config)
     _pick_ready_made(config)
     for group in groups:
-        for control in controls(config, group):
+        for control in _shown(config, group):
             if is_essential(control, config):
                 widget(control)
     _look_at_the_data(config)
-    for group in sorted(groups, key=lambda group: [*GROUPS, group].index(group)):
-        rest = [control for control in controls(config, group) if not is_essential(control, config)]
+    for group in sorted(groups, key=lambda group: [*links.GROUPS, group].index(group)):
+        rest = [control for control in _shown(config, group) if not is_essential(control, config)]
         if rest:
-            with st.expander(GROUPS.get(group, words(group))):
+            with st.expander(links.GROUPS.get(group, words(group))):
+                if group in session.current().locks.lock:
+                    st.caption(links.REASON)
                 for control in rest:
                     widget(control)
 
 
+def _shown(config: RunConfig, group: str) -> list[Control]:
+    """The settings of a group but those that a link hides."""
+    locks = session.current().locks
+    return [control for control in controls(config, group) if not locks.hidden(control.path)]
+
+
 def _pick_task(config: RunConfig) -> None:
+    locks = session.current().locks
+    if locks.hidden("task.name"):
+        return
+    locked = locks.locked("task.name")
     st.selectbox(
         "Task",
         list(TASKS),
         format_func=lambda name: TASKS[name].title,
         help=config.task.summary,
+        disabled=locked,
         **session.bind("task", config.task.name, read=lambda name: {"name": name}),
     )
+    if locked:
+        st.caption(links.REASON)
 
 
 def _pick_ready_made(config: RunConfig) -> None:
     """Settings that are known to show something, where the task brings any."""
-    made, chosen = ready.made(config), ready.chosen(config)
-    if made:
+    made, chosen, locks = ready.made(config), ready.chosen(config), session.current().locks
+    if made and not locks.hidden(links.READY):
         st.selectbox(
             "Ready-made",
             [*made, *([ready.OWN] if chosen == ready.OWN else [])],
             help="Settings with which this task is known to work, or instructively does not; the seed stays.",
+            disabled=locks.locked(links.READY),
             **session.tie("ready", chosen, _use_ready_made),
         )
 
@@ -77,9 +92,19 @@ def _look_at_the_data(config: RunConfig) -> None:
 
 
 def widget(control: Control) -> None:
-    """Draw the widget that fits the setting, and under it what is to be said of the present choice."""
+    """Draw the widget that fits the setting, and under it what is to be said of the present choice.
+
+    What a link hides is not drawn; what it locks says so, a locked group once and not at each setting.
+    """
+    locks = session.current().locks
+    if locks.hidden(control.path):
+        return
+    if locks.locked(control.path):
+        control = replace(control, locked=True, notes=(*control.notes, links.REASON))
     _widget(control)
-    if control.forbidden:
+    if control.path in locks.lock:
+        st.caption(links.REASON)
+    elif control.forbidden:
         st.caption(" ".join(control.reasons))
     note = NOTES.get(control.path)
     if note is not None and (said := note(control.value)):
@@ -101,7 +126,7 @@ def _widget(control: Control) -> None:
         st.toggle(
             control.label,
             help=control.help,
-            disabled=control.forbidden,
+            disabled=control.fixed,
             **session.bind(control.path, control.value),
         )
     elif get_origin(kinds[0]) is Literal:
@@ -142,7 +167,7 @@ def _select(
         list(texts),
         format_func=lambda name: texts.get(name, str(name)),
         help=control.help,
-        disabled=control.forbidden,
+        disabled=control.fixed,
         **session.bind(
             control.path,
             NOT_SET if value is None else value,
@@ -158,13 +183,13 @@ def _text(control: Control) -> None:
         control.label,
         placeholder="empty" if control.optional else None,
         help=control.help,
-        disabled=control.forbidden,
+        disabled=control.fixed,
         **session.bind(control.path, control.value or NOT_SET, read=lambda text: text.strip() or unset),
     )
 
 
 def _number(control: Control) -> None:
-    if control.optional or control.forbidden or control.look == "box":
+    if control.optional or control.fixed or control.look == "box":
         _box(control)
         return
     low, high = control.range
@@ -201,7 +226,7 @@ def _box(control: Control, **look: Any) -> None:
         format="%d" if whole else "%g",
         placeholder="empty" if control.optional else None,
         help=control.help,
-        disabled=control.forbidden,
+        disabled=control.fixed,
         **session.bind(control.path, control.value, "exact"),
         **look,
     )
@@ -212,7 +237,7 @@ def _recipe(control: Control) -> None:
     given = _preset(control)
     unset = {NOT_SET: f"Preset: {words(given.scheme)}" if given is not None else "None"}
     if given is not None:
-        control = replace(control, notes=(f"The preset says: {_in_words(given)}.",))
+        control = replace(control, notes=(*control.notes, f"The preset says: {_in_words(given)}."))
     _select(
         control,
         (unset if control.optional else {}) | {name: words(name) for name in schemes(control)},

@@ -37,6 +37,7 @@ class Control:
     value: Any
     config: RunConfig
     notes: tuple[str, ...] = ()  # further sentences for the help text
+    locked: bool = False  # a link keeps it as it is
 
     @property
     def extra(self) -> Mapping[str, Any]:
@@ -81,6 +82,11 @@ class Control:
     def forbidden(self) -> bool:
         """Whether other settings leave this one only its neutral value."""
         return any(largest is False or largest <= (self.bound("ge") or 0) for _, largest in self._limits)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it can only be looked at."""
+        return self.forbidden or self.locked
 
     @property
     def _limits(self) -> list[tuple[Any, Any]]:

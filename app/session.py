@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import streamlit as st
 
-from app import own_data, services, settle
+from app import links, own_data, services, settle
 from lstm_core.config import RunConfig
-from lstm_core.runs.records import Run, RunNotFound
+from lstm_core.runs.records import Run, RunNotFound, StoreError
 
 _STATE = "lab"
 _MISSING = object()
@@ -33,6 +33,8 @@ class Session:
 
     config: RunConfig = field(default_factory=RunConfig)
     run: str | None = None
+    watching: bool = False  # the run is somebody else's: to look at only
+    locks: links.Locks = field(default_factory=links.Locks)  # what the link here locks and hides
     page: str | None = None  # the page that was drawn last
     own: dict[str, str] = field(default_factory=dict)  # what the address of this page says besides settings and run
     notes: list[str] = field(default_factory=list)  # what gave way to the last change
@@ -67,6 +69,7 @@ def begin(page: str = "lab") -> Session:
         _write(session)
     elif arrived or (not session.acted and query != session.query):
         _read(session, query)
+    _let_go_of_a_deleted_run(session)
     session.acted = False
     return session
 
@@ -100,14 +103,11 @@ def touch() -> None:
 def _read(session: Session, query: Mapping[str, str]) -> None:
     mine = OWN[session.page or "lab"]
     session.own = {name: query[name] for name in mine if name in query}
-    settings = {name: text for name, text in query.items() if name != "run" and name not in mine}
-    session.query, session.notes, session.problems, session.rejected = dict(query), [], [], {}
-    session.run = query.get("run")
-    if session.run is not None and find(session.run) is None:
-        session.problems.append(
-            f"There is no run “{session.run[:40]}” here: it was deleted or the link is incomplete. This is the example."
-        )
-        session.run = None
+    session.query, session.notes, session.rejected = dict(query), [], {}
+    session.locks, session.problems = links.from_query(query)
+    session.run, session.watching = query.get("watch", query.get("run")), "watch" in query
+    settings = {name: text for name, text in query.items() if name not in (*mine, *links.NAMES, "run", "watch")}
+    _let_go_of_a_deleted_run(session)
     if settings:
         session.config, problems = settle.from_link(settings)
         session.problems += problems
@@ -116,6 +116,14 @@ def _read(session: Session, query: Mapping[str, str]) -> None:
     else:
         session.config = RunConfig()
     session.problems += own_data.missing(session.config)
+
+
+def _let_go_of_a_deleted_run(session: Session) -> None:
+    if session.run is not None and find(session.run) is None:
+        session.problems.append(
+            f"There is no run “{session.run[:40]}” here: it was deleted or the link is incomplete. This is the example."
+        )
+        session.run, session.watching = None, False
 
 
 def _write(session: Session) -> None:
@@ -128,7 +136,8 @@ def _write(session: Session) -> None:
 
 
 def _address(session: Session) -> dict[str, str]:
-    return session.config.to_query() | ({"run": session.run} if session.run else {}) | session.own
+    run = {"watch" if session.watching else "run": session.run} if session.run else {}
+    return session.config.to_query() | run | session.locks.to_query() | session.own
 
 
 def find(run_id: str) -> Run | None:
@@ -160,9 +169,30 @@ def change(path: str, value: Any) -> None:
 
 
 def use(config: RunConfig, notes: Sequence[str] = ()) -> None:
-    """Many settings were chosen at once; `notes` says what gave way."""
+    """Many settings were chosen at once; `notes` says what gave way. What a link locks stays, and that is said."""
     session = current()
-    session.config, session.notes, session.problems, session.rejected = config, list(notes), [], {}
+    _settle_for(session, config, notes)
+    session.problems, session.rejected = [], {}
+    _write(session)
+
+
+def _settle_for(session: Session, config: RunConfig, notes: Sequence[str] = ()) -> None:
+    kept, said = links.keep(session.locks, session.config, config)
+    session.config, session.notes = kept, said or list(notes)
+
+
+def check_locks(config: RunConfig) -> None:
+    """Raise StoreError, in words, where a run of these settings would differ in what the link locks."""
+    session = current()
+    _, said = links.keep(session.locks, session.config, config)
+    if said:
+        raise StoreError(said[0])
+
+
+def restrict(locks: links.Locks) -> None:
+    """Lock and hide these settings from now on, and nothing else."""
+    session = current()
+    session.locks = locks
     _write(session)
 
 
@@ -174,8 +204,8 @@ def reject(path: str, why: str) -> None:
 def follow(run_id: str, config: RunConfig | None = None) -> None:
     """Show a run that was just begun, and the settings it was begun with."""
     session = current()
-    session.run, session.notes, session.problems = run_id, [], []
-    session.config = config or session.config
+    session.run, session.watching, session.problems = run_id, False, []
+    _settle_for(session, config or session.config)
     _write(session)
 
 

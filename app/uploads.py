@@ -23,6 +23,7 @@ def draw(control: Control) -> None:
             list(sort.endings),
             max_upload_size=sort.largest // 2**20,
             help=control.help,
+            disabled=control.fixed,
             key=f"file:{control.path}:{state.brought}",
         )
         if file is not None:
@@ -46,6 +47,7 @@ def _in_use(control: Control) -> str | None:
             icon=":material/close:",
             type="tertiary",
             help="Go on without this file; runs that were begun with it keep it.",
+            disabled=control.fixed,
             on_click=session.change,
             args=(control.path, None),
         )
