@@ -7,9 +7,9 @@ from typing import Any
 
 from app.figures import curves, through_time, words
 from app.figures.filling import fill
-from app.figures.panel import About, Panel
+from app.figures.panel import GROUPS, About, Panel
 
-__all__ = ["PANELS", "Panel", "fill", "outline", "specs"]
+__all__ = ["GROUPS", "PANELS", "Panel", "fill", "outline", "specs"]
 
 
 def _forecasts(about: About) -> bool:
@@ -49,8 +49,8 @@ PANELS: tuple[Panel, ...] = (
     Panel("gates", "Gates", "time", "maps", through_time.gates),
     Panel("attention", "Attention", "time", "maps", through_time.attention, fits=_attends, height=0.55),
     Panel("attention", "Attention", "time", "alignment", through_time.alignment, fits=_aligns, height=1.1),
-    Panel("answers", "Answers", "time", "words", words.answers),
-    Panel("fixed", "Fixed point", "steps", "words", words.fixed, fits=_rounds),
+    Panel("answers", "Answers", "time", "words", words.answers, group="predictions"),
+    Panel("fixed", "Fixed point", "steps", "words", words.fixed, fits=_rounds, group="predictions"),
 )
 
 
@@ -72,5 +72,5 @@ def outline() -> list[dict[str, Any]]:
 
 
 def _outline(panel: Panel) -> dict[str, Any]:
-    names = ("id", "title", "help", "column", "kind", "height", "options")
+    names = ("id", "title", "help", "column", "kind", "height", "group", "options")
     return {name: getattr(panel, name) for name in names}

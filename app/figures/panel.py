@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import plotly.graph_objects as go
@@ -19,23 +20,36 @@ from app import theme
 
 About = Mapping[str, Any]
 
+# What stands below the main panels, opened by a button each, in this order; only what is open is drawn.
+GROUPS: Mapping[str, str] = MappingProxyType(
+    {
+        "attention": "Attention over training",
+        "gates": "Gates and gradient",
+        "weights": "Weights",
+        "predictions": "Predictions",
+        "findings": "Findings",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Panel:
     """One picture of the board: where it stands, whether it fits a run, and the function that draws it.
 
     Panels over the `steps` of training stand on the left, panels over the `time` steps of a sequence on the right,
-    where they share one time axis. `height` is in units of the board's row. `kind` is what draws it in the browser:
-    lines, maps of bytes over time, an alignment of steps that ask with inputs, or words.
+    where they share one time axis. `group` is `main`, or one of `GROUPS`, which stand below in two equal columns.
+    `height` is in units of the board's row. `kind` is what draws it in the browser: lines, maps of bytes over time, an
+    alignment of steps that ask with inputs, words, a map of time steps × training, histograms, or findings.
     """
 
     id: str
     title: str
     column: Literal["steps", "time"]
-    kind: Literal["lines", "maps", "alignment", "words"]
+    kind: Literal["lines", "maps", "alignment", "words", "evolution", "histograms", "findings"]
     draw: Callable[[About], go.Figure]
     fits: Callable[[About], bool] = lambda _: True
     height: float = 1.0
+    group: str = "main"
     options: tuple[str, ...] = ()  # what a viewer may switch: "log"
 
     @property
