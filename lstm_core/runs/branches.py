@@ -12,7 +12,7 @@ from safetensors.numpy import load, save
 
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
-from lstm_core.runs.leases import CHANGED, locked, renew, update
+from lstm_core.runs.leases import CHANGED, locked, present, renew, update
 from lstm_core.runs.records import Desired, Lease, RunNotFound, StoreError
 from lstm_core.runs.schema import Database, checkpoints, overrides, runs
 
@@ -44,24 +44,10 @@ class Branches:
         """
         if desired == "paused" and target is not None:
             desired = "running"
-        run_id = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(10))
-        now = time.time()
+        row = new_row(config, time.time(), desired) | {"target": target, "parent": parent, "fork_step": fork_step}
         with self._database.write() as connection:
-            connection.execute(
-                sa.insert(runs).values(
-                    id=run_id,
-                    status="queued" if desired == "running" else desired,
-                    desired=desired,
-                    target=target,
-                    steps=config.training.steps,
-                    created=now,
-                    last_ran=now,
-                    parent=parent,
-                    fork_step=fork_step,
-                    config=config.model_dump(mode="json"),
-                )
-            )
-        return run_id
+            connection.execute(sa.insert(runs).values(row))
+        return str(row["id"])
 
     def extend(self, run_id: str, steps: int, *, desired: Desired = "running") -> None:
         """Let a run have `steps` steps in all; one that has finished goes on from where it ended, or is `desired` to.
@@ -147,7 +133,7 @@ class Branches:
         long as there are none, RunNotFound where there is no run.
         """
         with self._database.read() as connection:
-            if connection.scalar(sa.select(runs.c.id).where(runs.c.id == run_id)) is None:
+            if connection.scalar(sa.select(runs.c.id).where(present(run_id))) is None:
                 raise RunNotFound(run_id)
             row = connection.execute(
                 sa.select(checkpoints.c.data).where(checkpoints.c.run_id == run_id, checkpoints.c.name == "latest")
@@ -164,3 +150,20 @@ class Branches:
     def _kept_steps(connection: sa.Connection, run_id: str) -> list[int]:
         query = sa.select(checkpoints.c.step).where(checkpoints.c.run_id == run_id, checkpoints.c.name.like("at-%"))
         return list(connection.scalars(query.order_by(checkpoints.c.step)))
+
+
+def new_id() -> str:
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(10))
+
+
+def new_row(config: RunConfig, now: float, desired: Desired = "running") -> dict[str, Any]:
+    """The row of a run that begins `now`: what waits longest is worked on first."""
+    return {
+        "id": new_id(),
+        "status": "queued" if desired == "running" else desired,
+        "desired": desired,
+        "steps": config.training.steps,
+        "created": now,
+        "last_ran": now,
+        "config": config.model_dump(mode="json"),
+    }

@@ -22,8 +22,10 @@ import sqlalchemy as sa
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
 from lstm_core.runs.branches import Branches
-from lstm_core.runs.leases import CHANGED, LeasedWrites, held, is_waiting, locked, update
+from lstm_core.runs.leases import CHANGED, LeasedWrites, held, is_waiting, locked, present, update
 from lstm_core.runs.library import Library
+from lstm_core.runs.overview import Overview
+from lstm_core.runs.races import Races
 from lstm_core.runs.records import (
     CHANGEABLE,
     OVER,
@@ -37,16 +39,17 @@ from lstm_core.runs.records import (
     Wishes,
 )
 from lstm_core.runs.schema import Database, database_url, frames, overrides, runs
+from lstm_core.runs.trash import Trash
 
 __all__ = ["Lease", "LeaseLost", "Override", "Run", "RunNotFound", "RunStore", "StoreError", "Wishes"]
 
 _PULSE = sa.select(runs.c.id, runs.c.revision, runs.c.seq, runs.c.state_version).where(
-    runs.c.id.in_(sa.bindparam("ids", expanding=True, type_=sa.String))
+    runs.c.id.in_(sa.bindparam("ids", expanding=True, type_=sa.String)), runs.c.deleted.is_(None)
 )
 _FIELDS = [column for column in runs.c if column.name in Run.__dataclass_fields__]
 
 
-class RunStore(LeasedWrites, Branches, Library):
+class RunStore(LeasedWrites, Branches, Library, Races, Trash, Overview):
     """All runs of one database and the files they need.
 
     Safe to share between threads, cheap to open again in another process.
@@ -68,7 +71,7 @@ class RunStore(LeasedWrites, Branches, Library):
     def get(self, run_id: str) -> Run:
         """One run; raises RunNotFound."""
         with self._database.read() as connection:
-            row = connection.execute(sa.select(*_FIELDS).where(runs.c.id == run_id)).one_or_none()
+            row = connection.execute(sa.select(*_FIELDS).where(present(run_id))).one_or_none()
         if row is None:
             raise RunNotFound(run_id)
         return Run(**row._mapping)
@@ -76,18 +79,13 @@ class RunStore(LeasedWrites, Branches, Library):
     def list(self, limit: int = 100) -> builtins.list[Run]:
         """The newest runs first."""
         with self._database.read() as connection:
-            rows = connection.execute(sa.select(*_FIELDS).order_by(runs.c.created.desc()).limit(limit)).all()
+            newest = sa.select(*_FIELDS).where(runs.c.deleted.is_(None)).order_by(runs.c.created.desc()).limit(limit)
+            rows = connection.execute(newest).all()
         return [Run(**row._mapping) for row in rows]
 
     def rename(self, run_id: str, name: str | None) -> None:
         with self._database.write() as connection:
             update(connection, run_id, name=(name or "").strip()[:200] or None, **CHANGED)
-
-    def delete(self, run_id: str) -> None:
-        """Remove a run with all that belongs to it; a worker that has it lets go at its next write."""
-        with self._database.write() as connection:
-            if not connection.execute(sa.delete(runs).where(runs.c.id == run_id)).rowcount:
-                raise RunNotFound(run_id)
 
     def desire(self, run_id: str, desired: Desired, target: int | None = None) -> None:
         """Say what is wanted of a run (see the head of this file); raises RunNotFound."""
