@@ -12,16 +12,19 @@ import { load, lookOf } from "./look.js";
 import { MapPanel } from "./maps.js";
 import { Pace } from "./pace.js";
 import { Panel } from "./panel.js";
+import { savePicture } from "./picture.js";
 import { READINGS } from "./readings.js";
 import { Sampler } from "./sampler.js";
 import { Snapshots } from "./snapshots.js";
 import { Stream } from "./socket.js";
+import { count } from "./text.js";
 import { Timeline } from "./timeline.js";
 import { Transport } from "./transport.js";
 import { WordsPanel } from "./words.js";
 
 const KINDS = { lines: LinePanel, maps: MapPanel, alignment: AlignmentPanel, words: WordsPanel };
 const SETTLE = 400; // ms after the last change until charts are drawn in full
+const FINE = 2; // pixels of a saved map for each of the page, at least
 const SPEAK = 250; // ms between two changes of the words and large numbers
 
 const boards = new WeakMap();
@@ -145,6 +148,7 @@ class Board {
       sample: () => this.sample,
       steps: () => this.about?.T ?? 1,
       fontSize: () => this.#fontSize(),
+      pixels: () => Math.max(this.finely ? FINE : 1, window.devicePixelRatio || 1),
       thickness: () => (this.presented ? 1.6 : 1),
       wake: () => {
         this.ui += 1;
@@ -176,10 +180,29 @@ class Board {
     for (const name of ["steps", "time"])
       this.columns[name].replaceChildren(...this.panels.filter((panel) => panel.column === name).map((panel) => panel.node));
     for (const panel of this.panels) {
+      panel.take = () => this.#picture(panel);
       this.resized.observe(panel.picture);
       this.seen.observe(panel.node);
     }
     this.wordsAt = 0;
+  }
+
+  /** A panel as a file: drawn in full and finely, with the run, the choices and the step that it shows. */
+  async #picture(panel) {
+    const { arrays, step } = this.snapshots.view();
+    const { at } = this.timeline;
+    const shown = at ?? (panel.measured ? this.scalars.last : step);
+    const chosen = [...panel.node.querySelectorAll("select")].filter((select) => !select.hidden).map((select) => select.selectedOptions[0]?.textContent);
+    const name = this.state?.name || this.about?.title || this.data.title;
+    this.finely = true;
+    try {
+      if (panel.draw && this.about) panel.draw({ scalars: this.scalars, state: this.state, at, arrays }, true);
+      await savePicture(panel.node, "", { note: [name, ...chosen, shown >= 0 && `step ${count(shown)}`].filter(Boolean).join(" · "), file: name });
+    } finally {
+      this.finely = false;
+      panel.key = "";
+      this.wake();
+    }
   }
 
   #sampler() {

@@ -9,7 +9,7 @@ const SMALLEST = 9; // px of type
 const LONGEST = 64; // px of a leaning word
 
 export class Canvas {
-  /** @param {any} context of the panel: `about`, `sample()`, `steps()`, `colours()`, `palettes()`, `fontSize()` */
+  /** @param {any} context of the panel: `about`, `sample()`, `steps()`, `colours()`, `palettes()`, `fontSize()`, `pixels()` */
   constructor(context) {
     this.context = context;
     this.node = el("canvas.lab-canvas", { "aria-hidden": "true" });
@@ -26,12 +26,12 @@ export class Canvas {
   /** What the look of any map depends on besides its values. */
   key(width, height) {
     const { context } = this;
-    return [width, height, window.devicePixelRatio || 1, context.sample(), context.colours().mode, context.fontSize()].join();
+    return [width, height, context.pixels(), context.sample(), context.colours().mode, context.fontSize()].join();
   }
 
   /** An empty sheet of this size in CSS pixels. */
   begin(width, height) {
-    const ratio = window.devicePixelRatio || 1;
+    const ratio = this.context.pixels();
     const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (this.node.width !== w || this.node.height !== h) Object.assign(this.node, { width: w, height: h });
     this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -90,7 +90,7 @@ export class Canvas {
   /** Draw an image over the time steps, `top` to `top + height`; more rows than pixels: neighbours are averaged. */
   place(image, top, height) {
     const { pen } = this;
-    const pixels = Math.round(height * (window.devicePixelRatio || 1));
+    const pixels = Math.round(height * this.context.pixels());
     pen.imageSmoothingEnabled = false;
     pen.drawImage(this.#squeezed(image, pixels), this.beside.left, top, this.inner, height);
   }

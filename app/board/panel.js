@@ -1,6 +1,7 @@
 /** The frame of every panel: title, one large number, switches, the picture, one line on what to notice. */
 
 import { el, setAttribute, setText } from "./dom.js";
+import { saveButton, savePicture } from "./picture.js";
 
 export class Panel {
   /** @param {{id: string, title: string, help: string, height: number}} spec */
@@ -14,10 +15,12 @@ export class Panel {
     if (!spec.figure) this.picture.append(el("p.lab-hint", {}, spec.help));
     this.note = el("p.lab-note");
     this.heading = el("h3.lab-title", { title: spec.help }, spec.title);
+    this.take = () => savePicture(this.node); // a picture of it; the board knows more to say
+    this.save = saveButton(spec.title, () => this.take());
     this.node = el(
       "section.lab-panel",
       { "data-panel": spec.id, "data-kind": spec.kind, "aria-label": spec.title, style: `--height:${spec.height}` },
-      el("header.lab-head", {}, this.heading, this.options, el("div.lab-reading", {}, this.label, this.number)),
+      el("header.lab-head", {}, this.heading, this.save, this.options, el("div.lab-reading", {}, this.label, this.number)),
       this.switches,
       this.picture,
       this.note,
