@@ -1,0 +1,125 @@
+"""Every page as it is met: at the sizes of a laptop, a projector and a phone, in light and dark, by key and by ear."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.serving import Server
+
+PAGES = {"lab": ""}
+SIZES = {"laptop": (1280, 800), "projector": (1920, 1080), "phone": (390, 844)}
+SHOTS = Path(__file__).parent.parent / "output" / "pages"
+
+# In the page: what reaches beyond the right edge of the window, though it is not within something that scrolls.
+BEYOND = """
+() => [...document.querySelectorAll("[data-testid='stMain'] *")].filter((node) => {
+  const box = node.getBoundingClientRect();
+  if (!box.width || box.right <= innerWidth + 1 || getComputedStyle(node).visibility === "hidden") return false;
+  for (let up = node.parentElement; up; up = up.parentElement)
+    if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(up).overflowX)) return false;
+  return true;
+}).map((node) => node.outerHTML.slice(0, 120))
+"""
+
+# In the page: every chart with what a chart must have.
+CHARTS = """
+() => [...document.querySelectorAll(".lab-panel")].filter((panel) => panel.getClientRects().length).map((panel) => ({
+  id: panel.dataset.panel,
+  title: panel.querySelector(".lab-title")?.textContent ?? "",
+  alternative: panel.querySelector(".lab-picture")?.getAttribute("aria-label") ?? "",
+  axes: [...panel.querySelectorAll(".xtitle, .ytitle")].map((title) => title.textContent),
+  lines: panel.querySelectorAll(".js-plotly-plot").length,
+}))
+"""
+
+# In the page: everything that can be used now, numbered.
+CONTROLS = """
+() => {
+  const seen = { visibilityProperty: true, opacityProperty: true };
+  const usable = (node) => !node.disabled && node.tabIndex >= 0 && !(node.type === "radio" && !node.checked);
+  const shown = (node) => node.checkVisibility(seen) && node.getClientRects().length;
+  const met = [...document.querySelectorAll("button, input, select, textarea, a[href], [tabindex='0'], summary")]
+    .filter((node) => usable(node) && shown(node) && !node.closest("[aria-hidden='true'], [inert]"));
+  met.forEach((node, place) => (node.dataset.place = place));
+  return met.map((node) => node.outerHTML.slice(0, 160));
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def settled(server: Server, browser: Browser) -> Server:
+    """The server, once its example run is there to be shown."""
+    page = browser.new_page()
+    page.goto(server.url)
+    expect(page.locator(".lab-state .lab-word")).to_have_text("finished", timeout=60_000)
+    page.close()
+    return server
+
+
+def opened(browser: Browser, server: Server, name: str, size: str, scheme: str) -> tuple[Page, list[str]]:
+    width, height = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{server.url}/{PAGES[name]}")
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=30_000)
+    page.wait_for_function("!document.querySelector('.lab-plot') || document.querySelector('.js-plotly-plot')")
+    page.wait_for_timeout(1000)  # until what follows the first drawing has been drawn
+    return page, errors
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_and_can_be_read_by_everyone(
+    settled: Server, browser: Browser, name: str, size: str, scheme: str
+) -> None:
+    page, errors = opened(browser, settled, name, size, scheme)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}-{size}-{scheme}.png")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.evaluate(BEYOND) == []
+    assert serious(page) == []
+    for chart in page.evaluate(CHARTS):
+        assert chart["title"], chart
+        assert chart["alternative"].startswith(chart["title"]), chart
+        assert not chart["lines"] or (len(chart["axes"]) >= 1 and all(chart["axes"])), chart
+    assert page.get_by_text("Traceback").count() == 0
+    assert errors == []
+    page.close()
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds to be serious or worse, each with the place where it is."""
+    found: dict[str, Any] = Axe().run(page).response
+    return [
+        f"{violation['id']}: {json.dumps(node['target'])} {node['html'][:200]}"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_keyboard_reaches_every_control(settled: Server, browser: Browser, name: str) -> None:
+    """Every button, box and link that can be seen gets the focus by Tab alone."""
+    page, _ = opened(browser, settled, name, "laptop", "light")
+    wanted = page.evaluate(CONTROLS)
+    assert len(wanted) > 5
+    reached: set[int] = set()
+    page.evaluate("document.body.focus()")
+    for _ in range(2 * len(wanted)):
+        page.keyboard.press("Tab")
+        place = page.evaluate("document.activeElement?.dataset.place ?? -1")
+        reached.add(int(place))
+        if len(reached - {-1}) == len(wanted):
+            break
+    assert [wanted[place] for place in range(len(wanted)) if place not in reached] == []
+    page.close()
