@@ -36,7 +36,12 @@ def held(row: Any, by_other_than: str | None = None) -> bool:
 
 
 def state_row(run_id: str) -> sa.Select[Any]:
-    return sa.select(runs).where(runs.c.id == run_id).with_for_update()
+    return sa.select(runs).where(present(run_id)).with_for_update()
+
+
+def present(run_id: str) -> sa.ColumnElement[bool]:
+    """The run of this id, unless it was thrown away."""
+    return (runs.c.id == run_id) & runs.c.deleted.is_(None)
 
 
 def locked(connection: sa.Connection, run_id: str) -> Any:
@@ -54,7 +59,7 @@ def _fenced(connection: sa.Connection, lease: Lease) -> Any:
 
 
 def update(connection: sa.Connection, run_id: str, **values: Any) -> None:
-    if not connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values)).rowcount:
+    if not connection.execute(sa.update(runs).where(present(run_id)).values(**values)).rowcount:
         raise RunNotFound(run_id)
 
 

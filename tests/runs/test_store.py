@@ -240,6 +240,7 @@ def test_a_deleted_run_leaves_nothing_and_its_worker_lets_go(store: RunStore, ru
     store.checkpoint(lease, 2, b"state")
     store.request_override(run, "clip", "norm")
     store.delete(run)
+    assert store.purge(age=0) == 1
     with sqlite3.connect(store.url.removeprefix("sqlite:///")) as raw:
         for table in ("runs", "frames", "checkpoints", "overrides"):
             assert raw.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
