@@ -12,17 +12,19 @@ from torch import Tensor, nn
 
 from lstm_core.cells import CELLS
 from lstm_core.initializers import suffix_of
-from lstm_core.mechanics import MECHANICS, Arriving, GradientFlow, Start, Trace
+from lstm_core.mechanics import MECHANICS, Arriving, GradientFlow, Start, StateGradients, Trace
 from lstm_core.naming import layer_names
 from lstm_core.recurrent import Weights, cell_of
 
 __all__ = [
     "GradientFlow",
+    "StateGradients",
     "Trace",
     "gradient_flow",
     "saturation",
     "spectral_radius",
     "spectrum",
+    "state_gradients",
     "trace",
     "weight_statistics",
 ]
@@ -61,7 +63,6 @@ def trace(rnn: nn.RNNBase, x: Tensor, h0: State = None, lengths: Tensor | None =
 _trace = trace  # `gradient_flow` has an argument of the same name
 
 
-@torch.no_grad()
 def gradient_flow(
     rnn: nn.RNNBase,
     x: Tensor,
@@ -72,7 +73,28 @@ def gradient_flow(
     trace: dict[str, Trace] | None = None,
     grad_final: tuple[Tensor | None, Tensor | None] | None = None,
 ) -> dict[str, GradientFlow]:
-    """How much of the loss's gradient arrives at each time step of each layer and direction.
+    """How much of the loss's gradient arrives at each time step of each layer and direction: ‖∂L/∂h_t‖ and ‖∂L/∂c_t‖.
+
+    The norms of `state_gradients`, whose arguments it has, always in double precision: gradients too small for 32 bits
+    keep their size.
+    """
+    gradients = state_gradients(rnn, x, grad_output, h0, lengths, bptt_length, trace, grad_final)
+    return {name: of_layer.norms() for name, of_layer in gradients.items()}
+
+
+@torch.no_grad()
+def state_gradients(
+    rnn: nn.RNNBase,
+    x: Tensor,
+    grad_output: Tensor,
+    h0: State = None,
+    lengths: Tensor | None = None,
+    bptt_length: int | None = None,
+    trace: dict[str, Trace] | None = None,
+    grad_final: tuple[Tensor | None, Tensor | None] | None = None,
+    precision: torch.dtype = torch.float64,
+) -> dict[str, StateGradients]:
+    """The gradient of the loss with respect to every state of each layer and direction, in the order of real time.
 
     ∂L/∂h_t is the total derivative: by way of the layer's output at t (the layers above, and `grad_output` = ∂L/∂output
     of the top layer, in the layout of the output) and by way of the recurrence, everything that h_t does to later
@@ -83,23 +105,23 @@ def gradient_flow(
     states as well: it is added where each sequence ends, which for a backward direction is its first step.
     `bptt_length` cuts the recurrence before every multiple of it, as training does with a truncated gradient; for
     forward networks only. `trace` is that of the same arguments, where there is one already; the other arguments are
-    those of `trace`. The recursion is in closed form and always in double precision, so gradients too small for
-    32 bits keep their size. Raises as `trace` does.
+    those of `trace`. The recursion is in closed form, in double precision or in another that is asked for: in that of
+    the network itself it loses what training loses. Raises as `trace` does.
     """
     if bptt_length is not None and (rnn.bidirectional or bptt_length < 1):
         raise ValueError(f"bptt_length is {bptt_length}; choose at least 1, and None for a bidirectional network.")
     traces = _trace(rnn, x, h0, lengths) if trace is None else trace
     cell, x = MECHANICS[cell_of(rnn)], _time_first(rnn, x)
     start = _initial_state(rnn, x, h0)
-    grad = _grad_of_output(rnn, x, grad_output, _padding(x, lengths))
-    final = None if grad_final is None else _states(rnn, x.double(), grad_final, ("∂L/∂h_n", "∂L/∂c_n"))
+    grad = _grad_of_output(rnn, x, grad_output, _padding(x, lengths)).to(precision)
+    final = None if grad_final is None else _states(rnn, x.to(precision), grad_final, ("∂L/∂h_n", "∂L/∂c_n"))
     layers = _layers(rnn)
-    flows: dict[str, GradientFlow] = {}
+    flows: dict[str, StateGradients] = {}
     for names in reversed(layers):
         below = []
         for name, share in zip(names, grad.chunk(len(names), dim=-1), strict=True):
             turn = _turn(name, len(x), lengths)
-            weights, layer = Weights.of(rnn, suffix_of(name)).double(), traces[name].map(turn)
+            weights, layer = Weights.of(rnn, suffix_of(name)).to(precision), traces[name].map(turn)
             arriving = _arriving(turn(share).clone(), None if final is None else final[name], lengths)
             flow, grad_x = cell.flow(
                 weights, layer, start[name], arriving, bptt_length or len(x), names is not layers[0]
@@ -216,8 +238,8 @@ def _arriving(output: Tensor, final: Start | None, lengths: Tensor | None) -> Ar
 
 
 def _grad_of_output(rnn: nn.RNNBase, x: Tensor, grad_output: Tensor, padding: Tensor | None) -> Tensor:
-    """∂L/∂output, time first, in double precision, 0 where padded; `x` is time first already."""
-    grad = grad_output.detach().double()
+    """∂L/∂output, time first, 0 where padded; `x` is time first already."""
+    grad = grad_output.detach()
     grad = grad.transpose(0, 1) if rnn.batch_first and grad.dim() == 3 else grad
     expected = (*x.shape[:2], (rnn.proj_size or rnn.hidden_size) * (2 if rnn.bidirectional else 1))
     if tuple(grad.shape) != expected:

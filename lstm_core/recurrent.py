@@ -78,9 +78,9 @@ class Weights(NamedTuple):
     def flat(self) -> list[Tensor]:
         return [self.ih, self.hh, *self.biases, *([] if self.hr is None else [self.hr])]
 
-    def double(self) -> Weights:
-        hr = None if self.hr is None else self.hr.double()
-        return Weights(self.ih.double(), self.hh.double(), tuple(bias.double() for bias in self.biases), hr)
+    def to(self, precision: torch.dtype) -> Weights:
+        hr = None if self.hr is None else self.hr.to(precision)
+        return Weights(self.ih.to(precision), self.hh.to(precision), tuple(b.to(precision) for b in self.biases), hr)
 
 
 class ReluLSTM(nn.LSTM):

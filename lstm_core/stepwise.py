@@ -148,7 +148,7 @@ def _prefixed(name: str, see: See) -> See:
 
 def _seen(rnn: nn.RNNBase, name: str, look: See) -> Weights:
     """The weights of one layer and direction as the onlooker hands them back."""
-    own = Weights.of(rnn, suffix_of(name)).double()
+    own = Weights.of(rnn, suffix_of(name)).to(torch.float64)
     biases = tuple(look(kind, bias) for kind, bias in zip(("bias_ih", "bias_hh"), own.biases, strict=bool(own.biases)))
     hr = None if own.hr is None else look("weight_hr", own.hr)
     return Weights(look("weight_ih", own.ih), look("weight_hh", own.hh), biases, hr)

@@ -56,15 +56,30 @@ class GradientFlow:
     h: Tensor
     c: Tensor | None = None
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> GradientFlow:
-        return GradientFlow(change(self.h), None if self.c is None else change(self.c))
+
+@dataclass(frozen=True)
+class StateGradients:
+    """∂L/∂h_t (T, B, P) and ∂L/∂c_t (T, B, H) of one layer and direction; `c` is None where there is no cell state."""
+
+    h: Tensor
+    c: Tensor | None = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> StateGradients:
+        return StateGradients(change(self.h), None if self.c is None else change(self.c))
+
+    def norms(self) -> GradientFlow:
+        """Taken in double precision: in 32 bits the square of 10⁻²³ is 0, long before the gradient itself is."""
+        return GradientFlow(_norms(self.h), None if self.c is None else _norms(self.c))
 
 
 class Arriving(NamedTuple):
-    """What reaches the states of one layer and direction other than by way of its own next step."""
+    """What reaches the states of one layer and direction other than by way of its own next step.
 
-    h: Tensor  # (T, B, P) float64: by way of the output, and of h_n at the last step; `flow` adds the rest in place
-    c: Mapping[int, Tensor]  # step → (B, H) float64: by way of c_n
+    Its precision is that in which the gradient is followed.
+    """
+
+    h: Tensor  # (T, B, P): by way of the output, and of h_n at the last step; `flow` adds the rest in place
+    c: Mapping[int, Tensor]  # step → (B, H): by way of c_n
 
 
 class Activation(NamedTuple):
@@ -93,7 +108,7 @@ def product(x: Tensor, weight: Tensor, *biases: Tensor) -> Tensor:
     return flat.view(*x.shape[:2], -1)
 
 
-def norms(gradients: Tensor) -> Tensor:
+def _norms(gradients: Tensor) -> Tensor:
     """(T, B, ·) → (T, B)."""
-    values: Tensor = torch.linalg.vector_norm(gradients, dim=-1)
+    values: Tensor = torch.linalg.vector_norm(gradients, dim=-1, dtype=torch.float64)
     return values

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lstm_core.mechanics.base import TANH, Arriving, GradientFlow, Start, Trace, before, norms, product, sigmoid_back
+from lstm_core.mechanics.base import TANH, Arriving, Start, StateGradients, Trace, before, product, sigmoid_back
 from lstm_core.recurrent import Weights
 
 
@@ -25,20 +25,20 @@ def trace(weights: Weights, x: Tensor, start: Start) -> Trace:
 
 def flow(
     weights: Weights, layer: Trace, start: Start, arriving: Arriving, cut: int, downwards: bool
-) -> tuple[GradientFlow, Tensor | None]:
-    """The norms, and ∂L/∂x if wanted `downwards`.
+) -> tuple[StateGradients, Tensor | None]:
+    """∂L/∂h_t, and ∂L/∂x if wanted `downwards`.
 
     All that h_t sends back is ∂L/∂h_t times factors that are known for all steps beforehand: to r, z and n before
     squashing, to q_t = W_hn h_{t−1} + b_hn, and straight to h_{t−1}.
     """
-    r, z, n, h_before = (v.double() for v in (layer.r, layer.z, layer.n, before(start[0], layer.h)))
+    dh = arriving.h
+    r, z, n, h_before = (v.to(dh.dtype) for v in (layer.r, layer.z, layer.n, before(start[0], layer.h)))
     steps, batch, hidden = z.shape
     q = product(h_before, weights.hh[2 * hidden :], *(bias[2 * hidden :] for bias in weights.biases[1:]))
     to_n = TANH.back(1 - z, n)
     to_r, to_z = sigmoid_back(to_n * q, r), sigmoid_back(h_before - n, z)
     from_h = torch.stack([to_r, to_z, to_n * r, z], dim=2).unbind()  # the last is the way straight to h_{t−1}
 
-    dh = arriving.h
     dh_at = dh.unbind()
     sent = dh.new_empty(batch, 4, hidden)
     sent_to_h, through_weights = sent[:, 3], sent.flatten(1)[:, : 3 * hidden]
@@ -46,7 +46,6 @@ def flow(
         if t % cut:
             torch.mul(from_h[t], dh_at[t].unsqueeze(1), out=sent)
             dh_at[t - 1].add_(sent_to_h).addmm_(through_weights, weights.hh)
-    flow_of_h = GradientFlow(norms(dh))
     if not downwards:
-        return flow_of_h, None
-    return flow_of_h, product(torch.cat([to_r * dh, to_z * dh, to_n * dh], dim=-1), weights.ih.T)
+        return StateGradients(dh), None
+    return StateGradients(dh), product(torch.cat([to_r * dh, to_z * dh, to_n * dh], dim=-1), weights.ih.T)

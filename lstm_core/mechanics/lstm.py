@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lstm_core.mechanics.base import Activation, Arriving, GradientFlow, Start, Trace, before, norms, sigmoid_back
+from lstm_core.mechanics.base import Activation, Arriving, Start, StateGradients, Trace, before, sigmoid_back
 from lstm_core.recurrent import Weights, relu_lstm
 
 
@@ -41,8 +41,8 @@ def _hidden(squash: Activation, weights: Weights, x: Tensor, h0: Tensor, c0: Ten
 
 def flow(
     squash: Activation, weights: Weights, layer: Trace, start: Start, arriving: Arriving, cut: int, downwards: bool
-) -> tuple[GradientFlow, Tensor | None]:
-    """The norms, and ∂L/∂x if wanted `downwards`.
+) -> tuple[StateGradients, Tensor | None]:
+    """∂L/∂h_t and ∂L/∂c_t, and ∂L/∂x if wanted `downwards`.
 
     Every elementwise factor is worked out for all steps at once, so that the loop is left with four operations:
     ∂L/∂c_t from ∂L/∂m_t and from what step t + 1 sent; what c_t and m_t send to c_{t−1} and the gates; ∂L/∂h_{t−1}
@@ -50,12 +50,12 @@ def flow(
     """
     i, f, g, o, c = (layer[name] for name in "ifgoc")
     steps, batch, hidden = c.shape
-    squashed = squash.of(c)
-    from_m_to_c, from_m_to_o = squash.back(o, squashed).double().unbind(), sigmoid_back(squashed, o).double().unbind()
+    squashed, dh = squash.of(c), arriving.h
+    from_m_to_c = squash.back(o, squashed).to(dh.dtype).unbind()
+    from_m_to_o = sigmoid_back(squashed, o).to(dh.dtype).unbind()
     to_gates = sigmoid_back(g, i), sigmoid_back(before(start[1], c), f), squash.back(i, g)
-    from_c = torch.stack([f, *to_gates], dim=2).double().unbind()
+    from_c = torch.stack([f, *to_gates], dim=2).to(dh.dtype).unbind()
 
-    dh = arriving.h
     dc, dx = dh.new_empty(steps, batch, hidden), dh.new_empty(steps, batch, weights.ih.shape[1]) if downwards else None
     dh_at, dc_at, dx_at = dh.unbind(), dc.unbind(), () if dx is None else dx.unbind()
     sent = dh.new_zeros(batch, 5, hidden)  # by one step: to c_{t−1}, and to the gates i, f, g, o before squashing
@@ -73,4 +73,4 @@ def flow(
             sent_to_c.zero_()
         if downwards:
             torch.mm(dz, weights.ih, out=dx_at[t])
-    return GradientFlow(norms(dh), norms(dc)), dx
+    return StateGradients(dh, dc), dx

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lstm_core.mechanics.base import Activation, Arriving, GradientFlow, Start, Trace, norms, product
+from lstm_core.mechanics.base import Activation, Arriving, Start, StateGradients, Trace, product
 from lstm_core.recurrent import Weights
 
 
@@ -17,13 +17,13 @@ def trace(squash: Activation, weights: Weights, x: Tensor, start: Start) -> Trac
 
 def flow(
     squash: Activation, weights: Weights, layer: Trace, _start: Start, arriving: Arriving, cut: int, downwards: bool
-) -> tuple[GradientFlow, Tensor | None]:
-    """The norms, and ∂L/∂x if wanted `downwards`."""
-    h, dh = layer.h.double(), arriving.h
+) -> tuple[StateGradients, Tensor | None]:
+    """∂L/∂h_t, and ∂L/∂x if wanted `downwards`."""
+    h, dh = layer.h.to(arriving.h.dtype), arriving.h
     slope, dh_at = squash.back(torch.ones_like(h), h), dh.unbind()
     dz = torch.empty_like(dh)  # before squashing
     for t, slope_t, dz_t in zip(reversed(range(len(h))), reversed(slope.unbind()), reversed(dz.unbind()), strict=True):
         torch.mul(slope_t, dh_at[t], out=dz_t)
         if t % cut:
             dh_at[t - 1].addmm_(dz_t, weights.hh)
-    return GradientFlow(norms(dh)), product(dz, weights.ih.T) if downwards else None
+    return StateGradients(dh), product(dz, weights.ih.T) if downwards else None
