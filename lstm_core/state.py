@@ -21,7 +21,7 @@ from torch.nn import functional
 from lstm_core import files, weights
 from lstm_core.config import Override, RunConfig, TrainingConfig, with_overrides
 from lstm_core.gradients import Gradients
-from lstm_core.model import Output, State, as_tensors, build, detached, moved
+from lstm_core.model import Output, SequenceModel, State, as_tensors, build, detached, moved
 from lstm_core.schedules import learning_rate
 from lstm_core.settings import Impossible
 from lstm_core.snapshots import Probe
@@ -76,10 +76,7 @@ class TrainState:
         training = config.training
         self.device = find_device(training.device)
         self.data = self.task.data(training.seed)
-        self.model = build(config.model, config.init, self.task.spec, length=self.task.time_steps, seed=training.seed)
-        if config.init.weights is not None:
-            weights.load_any_into(self.model, files.read(config.init.weights), "The file of first weights")
-        self.model.to(self.device)
+        self.model = first_model(config).to(self.device)
         self.gradients = Gradients(self.model)
         self.loss = LOSSES[self.task.spec.loss]
         self.optimizer = OPTIMIZERS[training.optimizer](list(self.model.parameters()), training)
@@ -259,6 +256,15 @@ class TrainState:
             loss, step, missed = told["best"]
             state.best = Best(loss, step, parts["best"], missed)
         return state
+
+
+def first_model(config: RunConfig) -> SequenceModel:
+    """The network of a run before its first update, on the CPU; raises FileProblem for weights that do not fit it."""
+    task = config.task
+    model = build(config.model, config.init, task.spec, length=task.time_steps, seed=config.training.seed)
+    if config.init.weights is not None:
+        weights.load_any_into(model, files.read(config.init.weights), "The file of first weights")
+    return model
 
 
 def _put_off(overrides: Iterable[Override], step: int) -> bool:
