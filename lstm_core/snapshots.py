@@ -13,12 +13,14 @@ from torch import Tensor
 from lstm_core import precision
 from lstm_core.cells import CELLS
 from lstm_core.config import RunConfig
+from lstm_core.gallery import Gallery
 from lstm_core.generation import TEMPERATURES, shown
 from lstm_core.inside import look, mean_of_running, varied
+from lstm_core.inspection import LARGEST, histograms, most_looked, spectra, stuck
 from lstm_core.model import Output, SequenceModel, without_dropout
 from lstm_core.naming import layer_names
 from lstm_core.probes import Trace, saturation
-from lstm_core.tasks.base import Array, TaskData
+from lstm_core.tasks.base import IGNORED, Array, TaskData
 
 ROUNDED = 128  # sequences with which fixed point is tried at the end
 LONGEST_WALK = 400  # time steps, over all layers and directions, that this may take
@@ -50,7 +52,15 @@ class Probe:
         self._test = data.test.take(slice(0, ROUNDED))
         self._forecast = self._task.forecast(data)
         self._generation = self._task.generation
+        self._gallery = Gallery(self._task, data.validation)
+        self._confusion: dict[str, Array] = {}
         self.about = self._describe(data)
+
+    def judged(self, step: int, prediction: Array, targets: Array) -> None:
+        """Take note of a validation: the snapshots that follow tell which class was taken for which."""
+        counts = self._gallery.confusion(prediction, targets)
+        if counts is not None:
+            self._confusion = {"confusion": counts, "confusion/step": np.array([step], np.int32)}
 
     def snapshot(self, step: int, last: bool = False) -> Snapshot:
         """Everything the board shows besides the scalars; changes neither the model nor any random stream.
@@ -86,6 +96,9 @@ class Probe:
             for gate in self._cell.sigmoids:
                 share = saturation(gates[gate], lengths=lengths)
                 arrays[f"saturation/{layer}.{gate}"] = np.array([share], np.float32)
+        arrays |= stuck(traces, self._cell.sigmoids, lengths)
+        arrays |= histograms(model.rnn) | spectra(model.rnn)
+        arrays |= self._gallery.answers(model) | self._confusion
         if self._forecast is not None:
             with torch.no_grad():
                 scaled = model(torch.from_numpy(self._forecast.inputs).to(device)).prediction.cpu().numpy()
@@ -110,6 +123,7 @@ class Probe:
         if answer.attention is not None:
             weights = _finite(answer.attention[row]).astype(np.float32)
             if weights.ndim == 2:  # a map: bytes, of which 255 stands for the largest weight
+                arrays["attention/most"] = most_looked(weights, self._task.spec.answers == "steps", *self._size(row))
                 largest = max(float(weights.max()), 1e-9)
                 arrays["range/attention"] = np.array([largest], np.float32)
                 weights = np.rint(weights * (255 / largest)).astype(np.uint8)
@@ -124,6 +138,25 @@ class Probe:
                     arrays[f"range/{layer}.{name}"] = np.array([high], np.float32)
                 arrays[f"gate/{layer}.{name}"] = np.rint((values - low) * (255 / (high - low))).astype(np.uint8)
         return arrays
+
+    def _size(self, row: int) -> tuple[int, int]:
+        """How many steps of a shown sequence ask, and how many inputs they may look at."""
+        targets, lengths = self._batch.targets[row], self._batch.lengths
+        read = self._task.time_steps if lengths is None else int(lengths[row])
+        asked = np.flatnonzero(targets != IGNORED)
+        return (read if self._task.spec.answers == "steps" else int(asked[-1]) + 1 if len(asked) else 1), read
+
+    def _measures(self) -> list[str]:
+        """What the snapshots of this run hold beyond those of every version."""
+        there = {
+            "weights": True,
+            "spectrum": self._config.model.hidden_size <= LARGEST,
+            "stuck": bool(self._cell.sigmoids),
+            "update_ratio": True,
+            "confusion": self._gallery.counts,
+            "attention/most": self._model.attention is not None and self._task.spec.answers != "sequence",
+        }
+        return [name for name, measured in there.items() if measured]
 
     def _describe(self, data: TaskData) -> dict[str, Any]:
         model, task = self._config.model, self._task
@@ -163,6 +196,8 @@ class Probe:
             "samples": [asdict(sample) for sample in task.samples(self._batch)],
             "answers": task.answers,
             "forecast": forecast,
+            "measures": self._measures(),
+            "gallery": self._gallery.describe(),
             "generation": self._generation and {"temperatures": [*TEMPERATURES], **asdict(self._generation)},
         }
 

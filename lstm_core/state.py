@@ -25,7 +25,8 @@ from lstm_core.model import Output, SequenceModel, State, as_tensors, build, det
 from lstm_core.schedules import learning_rate
 from lstm_core.settings import Impossible
 from lstm_core.snapshots import Probe
-from lstm_core.tasks.base import IGNORED, Batch, Stream
+from lstm_core.tasks.base import IGNORED, Array, Batch, Stream
+from lstm_core.updates import EVERY, Updates
 
 AT_ONCE = 256  # sequences of a validation or test part that are looked at together
 
@@ -78,6 +79,7 @@ class TrainState:
         self.data = self.task.data(training.seed)
         self.model = first_model(config).to(self.device)
         self.gradients = Gradients(self.model)
+        self.updates = Updates(self.model)
         self.loss = LOSSES[self.task.spec.loss]
         self.optimizer = OPTIMIZERS[training.optimizer](list(self.model.parameters()), training)
         self.probe = Probe(config, self.model, self.data, self.loss)
@@ -118,6 +120,15 @@ class TrainState:
             group["lr"] = rate
         return rate
 
+    def update(self) -> dict[str, float]:
+        """Move the weights; of every tenth step also tells how far, as a share of their size."""
+        if self.step % EVERY:
+            self.optimizer.step()
+            return {}
+        self.updates.begin()
+        self.optimizer.step()
+        return self.updates.ratios()
+
     @contextmanager
     def dropout(self) -> Iterator[None]:
         """Where dropout draws: a stream of this step's own, so that nobody else's drawing can disturb it."""
@@ -141,7 +152,10 @@ class TrainState:
 
         Where the end of the run was just `put_off` the patience begins anew, the first time as in every replay.
         """
-        measured = self._measure(self.data.validation, "val")
+        part = self.data.validation
+        prediction, attention = self._predict(part)
+        self.probe.judged(self.step, prediction, part.targets)
+        measured = self._measure(part, "val", prediction, attention)
         if self.best is None or measured["loss/val"] < self.best.loss or math.isnan(self.best.loss):
             weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
             self.best = Best(measured["loss/val"], self.step, weights)
@@ -157,13 +171,13 @@ class TrainState:
         assert self.best is not None, "the last step is always validated"
         last = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.model.load_state_dict(self.best.weights)
-        measured = self._measure(self.data.test, "test")
+        measured = self._measure(self.data.test, "test", *self._predict(self.data.test))
         self.model.load_state_dict(last)
         return {**measured, "best/step": float(self.best.step)}
 
     @torch.no_grad()
-    def _measure(self, part: Batch, name: str) -> dict[str, float]:
-        """Loss and metrics on a whole part, without dropout."""
+    def _predict(self, part: Batch) -> tuple[Array, Array | None]:
+        """What the network says to a whole part, without dropout, and its attention where that is pooled."""
         self.model.eval()
         predictions, attentions = [], []
         for start in range(0, len(part), AT_ONCE):
@@ -173,11 +187,13 @@ class TrainState:
             if output.attention is not None and output.attention.dim() == 2:
                 attentions.append(output.attention.cpu().numpy())
         self.model.train()
-        prediction = torch.cat(predictions)
-        attention = np.concatenate(attentions) if attentions else None
+        return torch.cat(predictions).cpu().numpy(), np.concatenate(attentions) if attentions else None
+
+    def _measure(self, part: Batch, name: str, prediction: Array, attention: Array | None) -> dict[str, float]:
+        """Loss and metrics of what was said to a whole part."""
         with np.errstate(all="ignore"):
-            measured = self.task.evaluate(prediction.cpu().numpy(), part, attention)
-        loss = self.loss(prediction, torch.from_numpy(part.targets).to(self.device)).item()
+            measured = self.task.evaluate(prediction, part, attention)
+        loss = self.loss(torch.from_numpy(prediction), torch.from_numpy(part.targets)).item()
         return {f"loss/{name}": loss, **{f"{k}/{name}": v for k, v in measured.items()}}
 
     def take_over(self, other: TrainState) -> None:

@@ -106,7 +106,7 @@ def train(
             next_snapshot = now + max(snapshot_seconds, cost / MOST_TIME_IN_SNAPSHOTS)
             yield snapshot
         if not state.over:
-            state.optimizer.step()
+            scalars |= state.update()
             state.carry(final)
         state.step += 1
         yield Step(step, scalars)
