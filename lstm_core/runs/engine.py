@@ -26,6 +26,7 @@ from lstm_core.runs.store import RunStore
 
 POLL = 0.25  # seconds after which the store is asked even if nobody pokes
 LOOK = 2.0  # seconds between two searches for dead workers
+PURGE = 600.0  # seconds between two removals of what was thrown away long ago
 ALONE = 60.0  # seconds without any worker after which the local cluster is started afresh
 WAIT = 1.0  # seconds until a slice that could not begin is tried again
 
@@ -120,7 +121,7 @@ class Engine:
 
     def _serve(self, client: Client) -> None:
         """Keep the workers busy until the engine closes or the cluster is gone."""
-        looked, alone_since = -math.inf, time.monotonic()
+        looked, purged, alone_since = -math.inf, -math.inf, time.monotonic()
         while not self._closing.is_set() and client.status == "running":
             now = time.monotonic()
             lost = self._collect(now)
@@ -136,6 +137,9 @@ class Engine:
                 if look:
                     self._store.reap()
                 self._fill(client, now)
+                if now - purged > PURGE:
+                    purged = now
+                    self._store.purge()
             except StoreError as error:
                 log.error("%s", error)
             self._wake.wait(POLL)
