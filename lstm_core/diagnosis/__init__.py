@@ -20,11 +20,11 @@ __all__ = ["RULES", "Experiment", "Finding", "diagnose"]
 RULES: tuple[Rule, ...] = (
     progress.stopped_by_numbers,
     inside.symmetric_units,
+    progress.rate_too_high,
     flow.truncated_too_short,
     flow.vanishing,
     inside.dead_units,
     inside.saturated_gates,
-    progress.rate_too_high,
     flow.exploding,
     flow.growing_through_time,
     inside.forgets_too_soon,

@@ -113,8 +113,8 @@ class Evidence:
 
     @property
     def unlearned(self) -> bool:
-        """Whether most of the way from chance to a loss of 0 is still ahead, as far as that can be told."""
-        return self.solved_at is None and not self.level < 0.5
+        """Whether the loss has hardly left chance, as far as that can be told."""
+        return self.solved_at is None and not self.level < 0.8
 
     @property
     def goal(self) -> tuple[str, float, bool] | None:

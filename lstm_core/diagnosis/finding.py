@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from lstm_core.cells import CELLS
 from lstm_core.config import RunConfig
 from lstm_core.diagnosis.evidence import Evidence
+from lstm_core.wording import number
 
 Tone = Literal["bad", "good", "warn", "note"]
 TONES: tuple[Tone, ...] = ("bad", "good", "warn", "note")  # what matters most first
@@ -61,6 +62,12 @@ def experiment(config: RunConfig, title: str, settings: Mapping[str, Any]) -> Ex
     return Experiment(title, dict(settings)) if changed != config else None
 
 
+def written(value: float) -> str:
+    """A setting as one would type it, as far as that is short."""
+    plain = f"{value:g}"
+    return number(value) if "e" in plain else plain
+
+
 def remember(config: RunConfig) -> Experiment | None:
     """First weights that remember as long as the sequence is; where they are there already, a look back."""
     initializer = {"init": {"preset": "chrono"}, "model.bias": True}
@@ -81,4 +88,4 @@ def fresh_weights(config: RunConfig) -> Experiment | None:
 def slower(config: RunConfig, rate: float) -> Experiment | None:
     """A tenth of the learning rate, and no more than is usual for the optimizer."""
     new = float(f"{max(min(rate / 10, USUAL_RATE[config.training.optimizer]), 1e-6):.3g}")
-    return experiment(config, f"learning rate {new:g}", {"training.learning_rate": new})
+    return experiment(config, f"learning rate {written(new)}", {"training.learning_rate": new})

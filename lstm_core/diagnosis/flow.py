@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 
 import numpy as np
 
 from lstm_core.diagnosis.evidence import WINDOW, Array, Evidence
-from lstm_core.diagnosis.finding import Finding, experiment, remember
+from lstm_core.diagnosis.finding import Finding, experiment, fresh_weights, remember, written
 from lstm_core.wording import count, number, percent, power
 
 FAINT = 1e-3  # first ÷ last: below it the first input hardly counts
@@ -16,6 +17,7 @@ JUMP = 10.0  # times the longest of all gradients before
 BEFORE = 10  # steps that tell how long gradients usually are
 PEAKS = 20  # longest gradients that are looked at
 CLIPPED = 100  # steps
+CLIPPING = MappingProxyType({"training.clip": "norm", "training.clip_threshold": 1.0})
 
 
 def vanishing(e: Evidence) -> Finding | None:
@@ -58,7 +60,7 @@ def growing_through_time(e: Evidence) -> Finding | None:
         "first ÷ last gradient",
         "gradient_time",
         e.seen,
-        experiment(e.config, "clipping by norm at 1", {"training.clip": "norm", "training.clip_threshold": 1.0}),
+        fresh_weights(e.config) or experiment(e.config, "clipping by norm at 1", CLIPPING),
     )
 
 
@@ -73,7 +75,7 @@ def truncated_too_short(e: Evidence) -> Finding | None:
         "truncated",
         "bad" if e.never_learned else "warn",
         f"Backpropagation is cut every {count(e.cut)} time steps: the first {count(blind)} of {count(e.steps)} get no "
-        "gradient at all: how to read and keep what stands there cannot be learned.",
+        "gradient at all, so how to read and keep them cannot be learned.",
         count(blind),
         float(blind),
         "time steps without gradient",
@@ -118,7 +120,7 @@ def exploding(e: Evidence) -> Finding | None:
         step,
         experiment(
             e.config,
-            f"clipping by norm at {threshold:g}",
+            f"clipping by norm at {written(threshold)}",
             {"training.clip": "norm", "training.clip_threshold": threshold},
         ),
     )
@@ -142,7 +144,7 @@ def clipped_mostly(e: Evidence) -> Finding | None:
         "of the last steps clipped",
         "gradient_norms",
         e.step,
-        experiment(e.config, f"clipping at {wider:g}", {"training.clip_threshold": wider}),
+        experiment(e.config, f"clipping at {written(wider)}", {"training.clip_threshold": wider}),
     )
 
 
@@ -153,7 +155,8 @@ def never_clipped(e: Evidence) -> Finding | None:
     if e.training.clip == "none" or len(before) < CLIPPED or share > 0:
         return None
     threshold = _round(float(np.median(before)))
-    acts = experiment(e.config, f"clipping at {threshold:g}, the usual length", {"training.clip_threshold": threshold})
+    settings = {"training.clip_threshold": threshold}
+    acts = experiment(e.config, f"clipping at {written(threshold)}, the usual length", settings)
     return Finding(
         "unclipped",
         "note",

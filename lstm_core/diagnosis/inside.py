@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lstm_core.diagnosis.evidence import Array, Evidence
-from lstm_core.diagnosis.finding import Finding, experiment, fresh_weights, remember, slower
+from lstm_core.diagnosis.finding import Experiment, Finding, experiment, fresh_weights, remember, slower
 from lstm_core.wording import count, number, percent
 
 NAMES = {"o": "output gate", "r": "reset gate"}
@@ -88,7 +88,6 @@ def dead_units(e: Evidence) -> Finding | None:
         dead, units = dead + int(silent.sum()), units + len(silent)
     if not units or dead / units <= 0.3 or e.solved_at is not None:
         return None
-    tanh = {"rnn_relu": "rnn_tanh", "lstm_relu": "lstm"}[e.config.model.cell]
     return Finding(
         "dead",
         "bad" if e.never_learned else "warn",
@@ -99,8 +98,15 @@ def dead_units(e: Evidence) -> Finding | None:
         "of the units silent",
         "gates",
         e.seen,
-        experiment(e.config, "tanh in its place", {"model.cell": tanh}),
+        _alive(e),
     )
+
+
+def _alive(e: Evidence) -> Experiment | None:
+    """First weights under which a ReLU is not silent; where it was silenced by training, smaller steps."""
+    preset, title = ("irnn", "IRNN") if e.config.model.cell == "rnn_relu" else ("orthogonal", "orthogonal")
+    begun = experiment(e.config, f"first weights: {title}", {"init": {"preset": preset}})
+    return begun or slower(e.config, e.training.learning_rate)
 
 
 def forgets_too_soon(e: Evidence) -> Finding | None:

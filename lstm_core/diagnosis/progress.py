@@ -8,7 +8,8 @@ import re
 import numpy as np
 
 from lstm_core.diagnosis.evidence import SHARES, WINDOW, Evidence
-from lstm_core.diagnosis.finding import USUAL_RATE, Experiment, Finding, experiment, slower
+from lstm_core.diagnosis.finding import USUAL_RATE, Experiment, Finding, experiment, slower, written
+from lstm_core.tasks import TASKS
 from lstm_core.wording import count, number, percent
 
 BROKEN = re.compile(r"^At step \d+ .* became (-?(?:nan|inf))")  # `training.NonFinite`
@@ -32,7 +33,7 @@ def stopped_by_numbers(e: Evidence) -> Finding | None:
         mend = experiment(e.config, "smaller first weights", {"init": {"preset": preset}})
     else:
         settings = {"training.clip": "norm", "training.clip_threshold": 1.0, "training.learning_rate": slow}
-        mend = experiment(e.config, f"clipping by norm at 1, learning rate {slow:g}", settings)
+        mend = experiment(e.config, f"clipping by norm at 1, learning rate {written(slow)}", settings)
     why = "the first weights alone were too large" if step == 0 else "the updates before it had grown beyond all bounds"
     return Finding(
         "nonfinite",
@@ -109,7 +110,8 @@ def rate_too_high(e: Evidence) -> Finding | None:
     means = np.convolve(values, np.ones(window) / window, mode="valid")
     now, best = float(means[-1]), float(means.min())
     chance = e.chance_loss
-    if math.isfinite(chance) and now > 1.2 * chance and e.level > 1.1:
+    guessing = math.isfinite(chance) and not e.about.get("forecast")
+    if guessing and now > 1.1 * chance and e.level > 1.1 and now > 0.9 * float(means[len(means) // 2]):
         said = f"The loss is {number(now)} and guessing has {number(chance)}: the steps are so long that they do harm."
         number_, label = now / chance, "× the loss of guessing"
     elif math.isfinite(chance) and best < 0.6 * chance and now > max(2 * best, best + 0.25 * chance):
@@ -164,7 +166,7 @@ def rate_too_low(e: Evidence) -> Finding | None:
         "learning rate",
         "loss",
         e.step,
-        experiment(e.config, f"learning rate {faster:g}", {"training.learning_rate": faster}),
+        experiment(e.config, f"learning rate {written(faster)}", {"training.learning_rate": faster}),
     )
 
 
@@ -217,6 +219,13 @@ def learns_by_heart(e: Evidence) -> Finding | None:
     )
 
 
+def _foretold(e: Evidence) -> Experiment | None:
+    """The sibling of the same kind that can be learned, with the training that solves it."""
+    ready = next(iter(TASKS["sine"].examples.values()))
+    settings = {f"{group}.{name}": value for group in ("model", "training") for name, value in ready[group].items()}
+    return experiment(e.config, "sine waves, which can be foretold", {"task": ready["task"], **settings})
+
+
 def copies_yesterday(e: Evidence) -> Finding | None:
     """A forecast that follows the truth one or more steps behind, and is no better than repeating the last value."""
     forecast, metric = e.about.get("forecast"), str(e.about.get("metric"))
@@ -233,8 +242,8 @@ def copies_yesterday(e: Evidence) -> Finding | None:
         f"last value is off by {number(float(copy))}: it copies what it has just seen.",
         count(lag),
         lag,
-        "steps behind",
+        "lag, in steps",
         "lag",
         e.step,
-        experiment(e.config, "a series that can be foretold: sine waves", {"task": {"name": "sine"}}),
+        _foretold(e),
     )
