@@ -23,6 +23,9 @@ _STATE = "lab"
 _MISSING = object()
 OWN: Mapping[str, tuple[str, ...]] = {  # page → names in the address that belong to it alone
     "lab": (),
+    "lessons": ("lesson", "guess", "made", "done"),
+    "cell": ("tab", "of", "after", "sample", "layer", "unit", "t", "nn", "check"),
+    "runs": ("search", "state", "of", "compare"),
 }
 DOUBLE_CLICK = 1.0  # seconds in which a second press of a button that begins a run is the same press
 
@@ -43,8 +46,10 @@ class Session:
     rejected: dict[str, str] = field(default_factory=dict)  # setting → why the file brought for it cannot be used
     brought: int = 0  # how many files were brought: each uploader takes one and gives way to a fresh one
     query: dict[str, str] | None = None  # the address as this session knows it
+    heading: str | None = None  # the page that a callback wants to be opened
     acted: bool = False  # a callback began this rerun: the address it came with may be old
     pressed: dict[str, float] = field(default_factory=dict)  # when each button that begins a run was last pressed
+    lessons: dict[str, dict[str, str]] = field(default_factory=dict)  # lesson → what the address said of it last
 
 
 def current() -> Session:
@@ -71,6 +76,9 @@ def begin(page: str = "lab") -> Session:
         _read(session, query)
     _let_go_of_a_deleted_run(session)
     session.acted = False
+    if session.heading is not None:
+        session.heading, wanted = None, session.heading
+        go(wanted)
     return session
 
 
@@ -93,6 +101,12 @@ def go(page: str, **values: str) -> None:
     query = _address(session)
     session.query = query
     st.switch_page(f"views/{page}.py", query_params=query)
+
+
+def head_for(page: str) -> None:
+    """Open another page with the present settings and run, as soon as this callback is over."""
+    touch()
+    current().heading = page
 
 
 def touch() -> None:
@@ -209,9 +223,18 @@ def follow(run_id: str, config: RunConfig | None = None) -> None:
     _write(session)
 
 
+def let_go_of(run_id: str) -> None:
+    """Look at the example again, if this is the run on the page."""
+    session = current()
+    if session.run == run_id:
+        session.run, session.watching = None, False
+        _write(session)
+
+
 def reopen(given: str | None) -> None:
     """Show another run, with its settings, by its id or by a link to it."""
-    run_id = parse_qs(urlsplit(given or "").query).get("run", [given or ""])[0].strip()
+    query = parse_qs(urlsplit(given or "").query)
+    run_id = (query.get("run") or query.get("watch") or [given or ""])[0].strip()
     here = shown(current())
     if not run_id or (here is not None and run_id == here.id):
         return
