@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -21,9 +21,10 @@ TOP = ("task", "init", "model", "training")  # the order of the essential settin
 NOT_SET = ""
 
 
-def draw(config: RunConfig) -> None:
-    """All settings: the essential ones open, the rest folded away by group."""
-    groups = [*TOP, *(group for group in RunConfig.model_fields if group not in TOP)]
+def draw(config: RunConfig, without: Collection[str] = ()) -> None:
+    """All settings but the groups `without`: the essential ones open, the rest folded away by group."""
+    known = [*TOP, *(group for group in RunConfig.model_fields if group not in TOP)]
+    groups = [group for group in known if group not in without]
     _pick_task(config)
     _pick_ready_made(config)
     for group in groups:

@@ -23,5 +23,9 @@ def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page
 
 
 # A new page is one line.
-PAGES = (_page("lab", "Lab", "monitoring", default=True),)
+PAGES = (
+    _page("lab", "Lab", "monitoring", default=True),
+    _page("cell", "Inside the cell", "memory"),
+    _page("runs", "Runs", "list"),
+)
 st.navigation(list(PAGES), position="top").run()

@@ -77,7 +77,7 @@ def begin(page: str = "lab") -> Session:
     _let_go_of_a_deleted_run(session)
     session.acted = False
     if session.heading is not None:
-        session.heading, wanted = None, session.heading
+        wanted, session.heading = session.heading, None
         go(wanted)
     return session
 
