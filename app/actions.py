@@ -82,7 +82,7 @@ def _extend(action: Mapping[str, Any]) -> None:
     """More steps for a run that has reached its end: as many again as it was set to, and straight on."""
     run = _run(action)
     _check_unlocked("training.steps")
-    if session.first_press("extend"):
+    if session.first_press(f"extend {run.id}"):
         services.store().extend(run.id, run.step + int(run.config["training"]["steps"]))
         services.poke()
 
@@ -154,6 +154,27 @@ def _weights(action: Mapping[str, Any]) -> None:
     session.use(config, [*notes, f"Train now begins with the weights that “{title}” has at step {max(run.step, 0)}."])
 
 
+def _rename(action: Mapping[str, Any]) -> None:
+    services.store().rename(_run(action).id, str(action.get("value") or ""))
+
+
+def _delete(action: Mapping[str, Any]) -> None:
+    """Throw the run away; who looks at it looks at the example then."""
+    run = _run(action)
+    services.store().delete(run.id)
+    session.let_go_of(run.id)
+    services.poke()
+
+
+def _restore(action: Mapping[str, Any]) -> None:
+    services.store().restore(str(action.get("run") or ""))
+
+
+def _remove(action: Mapping[str, Any]) -> None:
+    """Remove for good what was thrown away."""
+    services.store().remove(str(action.get("run") or ""))
+
+
 def _run(action: Mapping[str, Any]) -> Run:
     """The run that is acted on; raises StoreError for one that is only watched."""
     run_id, here = str(action.get("run") or ""), session.current()
@@ -179,4 +200,8 @@ ACTIONS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "override": _override,
     "fork": _fork,
     "weights": _weights,
+    "rename": _rename,
+    "delete": _delete,
+    "restore": _restore,
+    "remove": _remove,
 }

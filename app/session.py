@@ -23,8 +23,10 @@ _STATE = "lab"
 _MISSING = object()
 OWN: Mapping[str, tuple[str, ...]] = {  # page → names in the address that belong to it alone
     "lab": (),
+    "initializers": ("show", "layer"),
     "lessons": ("lesson", "guess", "made", "done"),
     "cell": ("tab", "of", "after", "sample", "layer", "unit", "t", "nn", "check"),
+    "compare": ("race", "vary", "values", "seeds"),
     "runs": ("search", "state", "of", "compare"),
 }
 DOUBLE_CLICK = 1.0  # seconds in which a second press of a button that begins a run is the same press

@@ -1,0 +1,61 @@
+"""All runs of this installation: find one, compare some, rename, delete, go on with one in the Lab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import actions, comparison, links, runs_table, session
+from app.plain import plain
+from lstm_core.runs.records import StoreError
+
+FILTERS = ("search", "state", "of")
+
+
+def page() -> None:
+    try:
+        here = session.begin("runs")
+        compared = comparison.chosen(session.own("compare"))
+    except StoreError as error:
+        st.error(str(error), icon=":material/database_off:")
+        return
+    if here.problems:
+        st.warning("  \n".join(map(plain, here.problems)), icon=":material/link_off:")
+    while here.refusals:
+        st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
+    if compared:
+        comparison.draw()
+    runs_table.table(
+        key="runs",
+        on_action=act,
+        home=links.address(st.context.url or "", {}),
+        filters={name: session.own(name) for name in FILTERS},
+        shown=here.run,
+    )
+
+
+def act(action: Mapping[str, Any]) -> None:
+    """Carry out what a button of the table asks for, with each of the chosen runs."""
+    session.touch()
+    name, given = str(action.get("name")), action.get("runs")
+    chosen = [str(run_id) for run_id in given] if isinstance(given, list) else []
+    if name == "filter":
+        session.set_own(**{part: str(action.get(part) or "")[:200] or None for part in FILTERS})
+    elif name == "compare":
+        session.set_own(compare=",".join(chosen) or None)
+    elif name == "open":
+        session.reopen(chosen[0] if chosen else None)
+        session.head_for("lab")
+    else:
+        before, said = session.current().run, list[str]()
+        for run_id in chosen:
+            actions.perform({**action, "run": run_id})
+            said += session.current().refusals
+        session.say(list(dict.fromkeys(said)))
+        if session.current().run not in (before, None):
+            session.head_for("lab")
+
+
+page()
