@@ -26,8 +26,11 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit import config as options
 
+from app import races_route, runs_list
 from app.board.route import figures
-from app.fetch import RUN_ID, SAMPLES, poll, snapshot
+from app.fetch import RUN_ID, SAMPLES, history, poll, snapshot
+from app.exports import export
+from app.findings import Findings
 from app.hub import Hub
 from app.static import serve_static
 from app.topic import Topic, newest, reset
@@ -216,8 +219,13 @@ def routes(hub: Hub) -> list[BaseRoute]:
         WebSocketRoute("/lab/stream", partial(watch, hub)),
         Route("/lab/runs/{id}/snapshot/{step}", partial(snapshot, hub)),
         Route("/lab/runs/{id}/snapshot/{step}/{sample}", partial(snapshot, hub)),
+        Route("/lab/runs/{id}/history/{array:path}", partial(history, hub)),
         Route("/lab/runs/{id}/poll", partial(poll, hub)),
         Route("/lab/runs/{id}/figures", partial(figures, hub.store)),
+        Route("/lab/runs/{id}/findings", Findings(hub.store).answer),
+        Route("/lab/runs/{id}/export/{file}", partial(export, hub.store)),
+        Route("/lab/runs", partial(runs_list.answer, hub, runs_list.Listing(hub.store))),
+        *races_route.routes(hub.store),
         Route("/lab/static/{file}", serve_static),
         Route("/healthz", partial(health, hub)),
     ]

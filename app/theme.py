@@ -45,6 +45,9 @@ TOKENS: Mapping[Mode, Mapping[str, str]] = MappingProxyType(
 )
 INK, QUIET, FAINT, GRID, PAPER = TOKENS["light"].values()
 
+# What is compared side by side, in its order; none of them is a gate's. Readable on light and on dark pages.
+RIVALS = ("#3F74AE", "#C2476B", "#2C8A3C", "#9A7400", "#8A5FBF", "#23909F", "#8C6D5A", "#7B8087")
+
 TRAIN, VALIDATION, CHANCE = "solid", "dash", "dot"  # line styles mean the same on every chart
 LAYER_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 

@@ -19,6 +19,12 @@ MOST_RUNS = 64
 MOST_STEPS = 1_000_000  # of all runs together, so that reading them all at once stays cheap
 MOST_SEEDS = 2**31  # a seed is smaller than this
 FORGET_BIAS = "init.bias.value"
+_SCHEMES: Mapping[str, str] = {
+    "pytorch": "PyTorch default",
+    "kaiming_uniform": "He uniform",
+    "kaiming_normal": "He normal",
+    "forget": "Forget bias",
+}
 _APART: Mapping[str, str] = {
     "task.name": "each task has an accuracy or an error of its own; choose another setting",
     "training.seed": "the seeds are given by themselves; choose another setting",
@@ -167,14 +173,18 @@ def in_words(config: RunConfig, vary: str, value: Any) -> str:
     choices = extra.get("choices") or {}
     if isinstance(value, Mapping):
         own = [f"{inner:g}" for inner in value.values() if isinstance(inner, int | float)]
-        return " ".join([str(value.get("scheme", "")).replace("_", " ").capitalize(), *own]).replace("-", "−")
+        return " ".join([_scheme(str(value.get("scheme", ""))), *own]).replace("-", "−")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:
         return "as the preset" if vary.startswith("init.") else "empty"
     if isinstance(value, int | float):
         return f"{value:g}".replace("-", "−")
-    return str(choices.get(value) or value.replace("_", " ").capitalize())
+    return str(choices.get(value) or _scheme(str(value)))
+
+
+def _scheme(name: str) -> str:
+    return _SCHEMES.get(name) or name.replace("_", " ").capitalize()
 
 
 def _extra(config: RunConfig, vary: str) -> Mapping[str, Any]:

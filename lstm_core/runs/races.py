@@ -129,11 +129,16 @@ class Races:
         return len(going)
 
     def delete_race(self, race_id: str) -> None:
-        """Remove a race with all its runs; raises RaceNotFound."""
+        """Remove a race and throw its runs away, to be taken back as any other runs; raises RaceNotFound."""
         with self._database.write() as connection:
             _race(connection, race_id, lock=True)
             of_race = sa.select(race_runs.c.run_id).where(race_runs.c.race_id == race_id)
-            connection.execute(sa.delete(runs).where(runs.c.id.in_(of_race)))
+            here = runs.c.id.in_(of_race) & runs.c.deleted.is_(None)
+            now = time.time()
+            ended: dict[str, Any] = {"status": "stopped", "desired": "stopped", "target": None, "finished": now}
+            connection.execute(sa.update(runs).where(here, runs.c.status.not_in(OVER)).values(**ended))
+            free: dict[str, Any] = {"fence": runs.c.fence + 1, "lease_holder": None, "lease_until": None}
+            connection.execute(sa.update(runs).where(here).values(deleted=now, attempts=0, **free, **CHANGED))
             connection.execute(sa.delete(races).where(races.c.id == race_id))
 
 

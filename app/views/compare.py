@@ -1,0 +1,53 @@
+"""Compare: one setting varied over several seeds, everything else the same; every run drawn while it goes on."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import race_page, races, session
+from app.board.race import race as race_board
+from app.plain import plain
+from lstm_core.runs.races import Race
+from lstm_core.runs.records import StoreError
+
+
+def page() -> None:
+    try:
+        here = session.begin("compare")
+        race = race_page.shown(here)
+        with st.sidebar:
+            race_page.prepare(here, race)
+            race_page.earlier(race)
+            with st.container(key="train"):
+                race_page.foot(here, race)
+    except StoreError as error:
+        st.error(str(error), icon=":material/database_off:")
+        return
+    if here.problems:
+        st.warning("  \n".join(map(plain, here.problems)), icon=":material/link_off:")
+    while here.refusals:
+        st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
+    if race is None:
+        _nothing_yet(bool(session.own("vary")))
+    else:
+        _show(race)
+
+
+def _show(race: Race) -> None:
+    race_board(race.id, key="race", on_action=race_page.perform, title=race.plan.title)
+
+
+def _nothing_yet(prepared: bool) -> None:
+    """What the page is for, while there is no race on it."""
+    st.header("Compare")
+    if prepared:
+        st.write("A race is prepared at the left: press **Start the race**, and its curves grow here.")
+    st.write(
+        "A race trains the same network on the same data several times, with one setting varied, and repeats that with "
+        "several seeds. So what the setting does can be told from luck."
+    )
+    for name, ready in races.READY.items():
+        st.button(name, key=f"ready:{name}", help=ready.question, on_click=race_page.use_ready_made, args=(name,))
+
+
+page()
