@@ -45,6 +45,10 @@ class Quantity:
     says: str
     trained: bool = True
 
+    def write(self, course: Course) -> str:
+        """The number alone."""
+        return self.short(self.measure(course))
+
     def clause(self, course: Course) -> str:
         """A few words with the number in them: «solved after 92 steps»."""
         value = self.measure(course)

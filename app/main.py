@@ -25,6 +25,7 @@ def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page
 # A new page is one line.
 PAGES = (
     _page("lab", "Lab", "monitoring", default=True),
+    _page("lessons", "Lessons", "school"),
     _page("initializers", "Initializers", "casino"),
     _page("compare", "Compare", "compare_arrows"),
     _page("cell", "Inside the cell", "memory"),
