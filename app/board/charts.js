@@ -55,7 +55,7 @@ class Grid {
         this.charts.set(spec.id, chart);
         this.resized.observe(chart.picture);
       }
-      this.charts.get(spec.id).take(spec);
+      this.charts.get(spec.id).receive(spec);
     }
     const nodes = specs.map((spec) => this.charts.get(spec.id).node);
     if (nodes.some((node, place) => this.root.children[place] !== node) || this.root.children.length !== nodes.length)
@@ -90,7 +90,7 @@ class Chart extends Panel {
     this.drawn = "";
   }
 
-  take(spec) {
+  receive(spec) {
     this.spec = spec;
     this.heading.textContent = spec.title;
     setAttribute(this.heading, "title", spec.help);
