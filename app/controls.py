@@ -25,7 +25,7 @@ def draw(config: RunConfig, without: Collection[str] = ()) -> None:
     """All settings but the groups `without`: the essential ones open, the rest folded away by group."""
     known = [*TOP, *(group for group in RunConfig.model_fields if group not in TOP)]
     groups = [group for group in known if group not in without]
-    _pick_task(config)
+    pick_task(config)
     _pick_ready_made(config)
     for group in groups:
         for control in _shown(config, group):
@@ -48,7 +48,7 @@ def _shown(config: RunConfig, group: str) -> list[Control]:
     return [control for control in controls(config, group) if not locks.hidden(control.path)]
 
 
-def _pick_task(config: RunConfig) -> None:
+def pick_task(config: RunConfig) -> None:
     locks = session.current().locks
     if locks.hidden("task.name"):
         return

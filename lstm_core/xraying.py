@@ -43,6 +43,7 @@ def measure(config: RunConfig, layer: str = "") -> XRay:
             layer=layer,
             layers=layers,
             units=config.model.hidden_size,
+            read=config.task.time_steps if batch.lengths is None else int(batch.lengths.max()),
             reach=_reach(model, inside, layer, batch.lengths, config.training.bptt_length),
             signal={state: _size(values[state], batch.lengths) for state in cell.states},
             distance=distance,
@@ -98,6 +99,7 @@ def _parting(model: SequenceModel, inside: Inside, layer: str, cell: Cell) -> tu
     distance = {state: mean_of_running(_norms(one[state] - two[state]), counts) for state in cell.states}
     size = {state: mean_of_running(_norms(one[state]), counts) for state in cell.states}
     apart = np.any([distance[state] > RESOLUTION * size[state] for state in cell.states], axis=0)
+    apart = apart if lengths is None else apart[: int(lengths.max())]
     apart = apart[::-1] if layer.endswith(".bwd") else apart
     alike = int(np.flatnonzero(apart)[-1]) + 1 if apart.any() else 0
     return distance, alike if alike < len(apart) else None

@@ -1,0 +1,95 @@
+"""Initializers: what the first weights do to gradients, gates and memory before any training, side by side."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import charts, controls, session, xray_charts, xray_words, xrays
+from app.calculator import CalculatorError
+from app.fields import controls as settings
+from app.figures.xray import STYLES
+from app.plain import plain
+from lstm_core.config import RunConfig
+from lstm_core.runs.records import StoreError
+
+MODEL = ("model.cell", "model.hidden_size", "model.num_layers", "model.bidirectional")
+
+
+def page() -> None:
+    try:
+        here = session.begin("initializers")
+    except StoreError as error:
+        st.error(str(error), icon=":material/database_off:")
+        return
+    choice = xrays.chosen(session.own("show"))
+    layer, problem = xrays.layer(session.own("layer"), here.config)
+    with st.sidebar:
+        _settings(here, choice.names, layer)
+    problems = [*here.problems, *choice.problems, *([problem] if problem else [])]
+    try:
+        shown, more = xrays.measured(choice.names, here.config, layer)
+    except (CalculatorError, ValueError) as error:
+        shown, more = [], [str(error)]
+    if problems or more:
+        st.warning("  \n".join(map(plain, [*problems, *more])), icon=":material/info:")
+    while here.refusals:
+        st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
+    st.html(f"<h2 class='xray-title'>What the first weights do, before any training</h2>{xray_words.opening(shown)}")
+    if shown:
+        charts.show([xray_charts.hero(shown)], key="xray-hero")
+        st.html(xray_words.legend(shown))
+        charts.show(xray_charts.details(shown), key="xray-details")
+
+
+def _settings(here: session.Session, names: tuple[str, ...], layer: str) -> None:
+    config = here.config
+    st.multiselect(
+        "Initializers",
+        list(STYLES),
+        format_func=xrays.title,
+        max_selections=xrays.MOST,
+        help="Two to six of them, side by side; the settings of the Lab are those at its left, whatever they are.",
+        **session.tie("show", list(names), lambda chosen: session.set_own(show=xrays.written(chosen))),
+    )
+    controls.pick_task(config)
+    for control in settings(config, "task"):
+        if xrays.moves_time(control):
+            controls.widget(control)
+    for control in settings(config, "model"):
+        if control.path in MODEL:
+            controls.widget(control)
+    if config.model.hidden_size > xrays.LARGE:
+        st.caption(f"Beyond {xrays.LARGE} units this takes seconds, mostly for the singular values.")
+    _layer(config, layer)
+    for control in settings(config, "training"):
+        if control.path == "training.seed":
+            controls.widget(control)
+    with st.container(key="train"):
+        _foot(here, names)
+
+
+def _layer(config: RunConfig, layer: str) -> None:
+    names = xrays.layers(config)
+    if len(names) > 1:
+        st.selectbox(
+            "Layer",
+            list(names),
+            format_func=names.__getitem__,
+            help="Which layer and direction is looked at.",
+            **session.tie("layer", layer, lambda chosen: session.set_own(layer=chosen)),
+        )
+
+
+def _foot(here: session.Session, names: tuple[str, ...]) -> None:
+    for note in here.notes:
+        st.caption(plain(note))
+    presets = [name for name in names if name != xrays.OWN]
+    st.caption("Train these takes them to Compare, where a race of them can be begun; nothing trains before.")
+    pressed = st.button(
+        "Train these", key="race", type="primary", icon=":material/sports_score:", width="stretch", disabled=not presets
+    )
+    if pressed:
+        session.go("compare", vary="init.preset", values=",".join(presets))
+
+
+page()

@@ -1,0 +1,164 @@
+"""What the measured numbers say, in sentences: one for each initializer and picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from types import MappingProxyType
+
+import numpy as np
+
+from app.figures.xray import Shown
+from lstm_core.cells import CELLS
+from lstm_core.wording import count, number, percent
+from lstm_core.xray import XRay
+
+FADED, GROWN = 1e-3, 1e2  # of a gradient: less at the first step than this share of the last one's, or more
+KEEPS = {"f": "forget gate f", "z": "update gate z"}
+LINES = {"solid": "", "dash": "7 4", "dot": "2 4", "longdash": "12 4"}  # as Plotly draws them
+
+
+def gradient(xray: XRay) -> str:
+    """How much of the gradient at the last step arrives at the first, by the way where most of it does."""
+    ratios = {state: xray.ratio(state) for state in xray.reach}
+    exact = xray.in_order(next(iter(xray.reach.values())).exact)
+    if not any(xray.in_order(reach.exact).any() for reach in xray.reach.values()):
+        return f"no gradient reaches this layer: it is exactly 0 at all {count(len(exact))} steps."
+    if not all(np.isfinite(reach.exact).all() for reach in xray.reach.values()):
+        return "the gradient grows beyond all numbers."
+    best = max(ratios, key=lambda state: ratios[state])
+    share, others = ratios[best], [state for state in ratios if state != best]
+    also = f", through {others[0]} {number(ratios[others[0]])}" if others else ""
+    told = f"at T = {count(xray.read)} the first step’s gradient is {number(share)} of the last one’s" + (
+        f" through {best}{also}" if others else ""
+    )
+    verdict = "it fades" if share < FADED else "it explodes" if share > GROWN else "it arrives"
+    return f"{told}: {verdict}.{_in_32_bits(xray, best)}"
+
+
+def _in_32_bits(xray: XRay, state: str) -> str:
+    """What 32 bits lose of it, where they lose anything; the norm is lost before the gradient is."""
+    reach = xray.reach[state]
+    exact, single, norm = (xray.in_order(values) for values in (reach.exact, reach.single, reach.norm))
+    gone = int(np.argmax(single > 0)) if (single > 0).any() else len(single)
+    if exact[0] > 0 and gone:
+        return f" In 32 bits nothing of it is left before step {count(gone)}."
+    silent = int(np.argmax(norm > 0)) if (norm > 0).any() else len(norm)
+    if single[0] > 0 and silent:
+        return f" 32 bits still hold it, but a norm taken in 32 bits reads 0 before step {count(silent)}."
+    return ""
+
+
+def memory(xray: XRay) -> str:
+    """How long the units keep what they have."""
+    steps = xray.memory
+    if steps is None:
+        return "no gate keeps the state."
+    low, middle, high = (number(float(value)) for value in (steps.min(), np.median(steps), steps.max()))
+    return f"{middle} steps" + ("." if low == high else f" (median), units from {low} to {high}.")
+
+
+def distance(xray: XRay) -> str:
+    """Whether the end can still tell how it began."""
+    state = "c" if "c" in xray.distance else "h"
+    apart = xray.in_order(xray.distance[state])
+    if not apart.any():
+        return "all sequences shown begin alike, so there is nothing to tell apart."
+    if xray.alike is not None:
+        return f"from step {count(xray.alike)} on 32 bits hold no difference."
+    if apart[-1] > apart[0]:
+        return f"the difference in {state} has grown {number(apart[-1] / apart[0])} times by the last step."
+    return f"at the last step {number(apart[-1] / apart[0])} of the difference in {state} is left."
+
+
+def signal(xray: XRay) -> str:
+    sizes = [f"{state} {number(float(xray.in_order(values)[-1]))}" for state, values in sorted(xray.signal.items())]
+    return f"{' and '.join(sizes)} at the last step."
+
+
+def gates(xray: XRay) -> str:
+    """The saturated share of each gate, and where the one that keeps the state stands."""
+    keep = CELLS[xray.cell].keep
+    stands = "" if xray.keep is None or keep is None else f"{keep} is {number(float(xray.keep.mean()))} on average; "
+    shares = [f"{gate} {percent(share)}" for gate, share in xray.saturation.items()]
+    return f"{stands}saturated {', '.join(shares)}." if shares else "no gates."
+
+
+def stretch(xray: XRay) -> str:
+    """From the least to the largest factor over all gates."""
+    values = np.concatenate(list(xray.spectrum.values()))
+    low, high = number(float(values.min())), number(float(values.max()))
+    radius = f"; radius up to {number(max(xray.radius.values()))}" if xray.radius else ""
+    return (f"all {high}" if low == high else f"{low} to {high}") + f"{radius}."
+
+
+def weights(xray: XRay) -> str:
+    edges = [spread.edges for name, spread in xray.weights.items() if name.startswith("weight_hh")]
+    low, high = min(float(edge[0]) for edge in edges), max(float(edge[-1]) for edge in edges)
+    return f"recurrent weights {'all ' + number(high) if low == high else f'from {number(low)} to {number(high)}'}."
+
+
+SAYS: Mapping[str, Callable[[XRay], str]] = MappingProxyType(
+    {
+        "memory": memory,
+        "distance": distance,
+        "signal": signal,
+        "gates": gates,
+        "stretch": stretch,
+        "weights": weights,
+    }
+)
+
+
+def together(name: str, shown: Sequence[Shown]) -> str:
+    """A clause for each initializer, one after the other."""
+    return " ".join(f"{one.title}: {SAYS[name](one.xray)}" for one in shown)
+
+
+def why(shown: Sequence[Shown]) -> str:
+    """Why the one forgets and the other does not: the least and the best gradient, and the gates behind them."""
+    able = [one for one in shown if one.xray.memory is not None and np.isfinite(_best(one.xray))]
+    if len(able) < 2:
+        return ""
+    worst, best = min(able, key=lambda one: _best(one.xray)), max(able, key=lambda one: _best(one.xray))
+    if _best(worst.xray) >= FADED:
+        return ""
+    keep = KEEPS[str(CELLS[worst.xray.cell].keep)]
+    share = float(np.mean(worst.xray.keep)) if worst.xray.keep is not None else 0.0
+    said = (
+        f"{worst.title} starts with its {keep} at {number(share)}: of what a unit holds, each step keeps "
+        f"{percent(share)} and loses the rest. After {count(worst.xray.read)} steps {number(_best(worst.xray))} of the "
+        "gradient is left, so training cannot see what the first step was good for."
+    )
+    longest = best.xray.memory
+    if longest is None or _best(best.xray) < FADED:
+        return said
+    return (
+        f"{said} {best.title} sets the gate so that units remember for {number(float(longest.min()))} to "
+        f"{number(float(longest.max()))} steps, and {number(_best(best.xray))} of it arrives."
+    )
+
+
+def _best(xray: XRay) -> float:
+    return max(xray.ratio(state) for state in xray.reach)
+
+
+def opening(shown: Sequence[Shown]) -> str:
+    """What the page is about, and the finding in it, as HTML."""
+    said = why(shown) if shown else "Choose two to six initializers at the left."
+    return f'<p class="xray-why">{escape(said)}</p>' if said else ""
+
+
+def legend(shown: Sequence[Shown]) -> str:
+    """Every initializer with a piece of its line and what its gradient does, as HTML."""
+    rows = [f"<li>{_sample(one)}<b>{escape(one.title)}</b>: {escape(gradient(one.xray))}</li>" for one in shown]
+    return f'<ul class="xray-legend">{"".join(rows)}</ul>'
+
+
+def _sample(one: Shown) -> str:
+    colour = one.style.colour
+    return (
+        '<svg width="36" height="10" viewBox="0 0 36 10" aria-hidden="true">'
+        f'<line x1="0" y1="5" x2="36" y2="5" stroke="{colour}" stroke-width="3" '
+        f'stroke-dasharray="{LINES[one.style.dash]}"/></svg>'
+    )
