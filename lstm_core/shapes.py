@@ -33,8 +33,11 @@ class Arguments(ModelConfig):
     @model_validator(mode="after")
     def _possible(self) -> Arguments:
         if self.cell not in CLASSES:
+            known = ", ".join(CLASSES)
             raise PydanticCustomError(
-                "contradiction", "The cell is {cell}, which torch has no class for.", {"cell": self.cell}
+                "contradiction",
+                "cell is {cell}, which torch has no class for; choose one of {known}.",
+                {"cell": self.cell, "known": known},
             )
         if self.proj_size and self.cell != "lstm":
             raise PydanticCustomError(
@@ -239,15 +242,7 @@ def places(given: Arguments) -> list[str]:
 def constructor(given: Arguments) -> str:
     """The call that makes the module: both sizes, and whatever is not torch's default."""
     sizes = [f"{given.input_size}, {given.hidden_size}"]
-    usual = {
-        "num_layers": 1,
-        "bias": True,
-        "batch_first": False,
-        "dropout": 0.0,
-        "bidirectional": False,
-        "proj_size": 0,
-    }
-    own = [f"{name}={getattr(given, name)!r}" for name, default in usual.items() if getattr(given, name) != default]
+    own = [f"{name}={getattr(given, name)!r}" for name, usual in DEFAULTS.items() if getattr(given, name) != usual]
     relu = ['nonlinearity="relu"'] if given.cell == "rnn_relu" else []
     return f"{CLASSES[given.cell]}({', '.join([*sizes, *relu, *own])})"
 
