@@ -82,7 +82,7 @@ def prepare(here: session.Session, race: Race | None) -> None:
         help="So many runs for each value, each with other data and other first weights; luck shows in their spread.",
         **session.tie("race:seeds", wished.seeds, lambda count: session.set_own(seeds=str(count))),
     )
-    st.caption(f"All else is the same: {plain(here.config.title)}, {here.config.training.steps} steps.")
+    st.caption(f"The same for all: {plain(races.common(here.config, wished.factor.path))}.")
     if st.button("Change these in the Lab", icon=":material/tune:", width="stretch"):
         session.go("lab")
 

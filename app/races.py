@@ -97,6 +97,24 @@ def _around(control: Control) -> tuple[str, ...]:
     return tuple(dict.fromkeys(as_text(kind(min(max(value, low), high))) for value in near))
 
 
+def common(config: RunConfig, vary: str) -> str:
+    """What the runs of a race have in common, in one line without the setting that varies."""
+    model, training = config.model, config.training
+    said = {
+        "task.length": config.task.headline,
+        "model.cell": CELLS[model.cell].title,
+        "model.hidden_size": f"{model.hidden_size} units" + (f" × {model.num_layers}" if model.num_layers > 1 else ""),
+        "model.bidirectional": "both directions" if model.bidirectional else "",
+        "model.attention": f"{model.attention} attention" if model.attention != "none" else "",
+        "init.preset": in_words(config, "init.preset", config.init.preset),
+        "training.optimizer": f"{in_words(config, 'training.optimizer', training.optimizer)} "
+        f"{in_words(config, 'training.learning_rate', training.learning_rate)}",
+        "training.clip": f"clipping {training.clip} {training.clip_threshold:g}" if training.clip != "none" else "",
+        "training.steps": f"{training.steps} steps",
+    }
+    return " · ".join(words for path, words in said.items() if words and path != vary)
+
+
 def as_text(value: Any) -> str:
     """A value as one writes it: in the address, between commas. A scheme is written by its name alone."""
     if value is None:

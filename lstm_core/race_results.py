@@ -14,7 +14,7 @@ Array = NDArray[Any]
 SOLVED = 0.99
 WINDOW = 50
 SHARES = ("accuracy", "exact")  # metrics that are shares of right answers, of which the rule can ask 99 %
-POINTS = 120  # stretches of the training that a curve is drawn with
+POINTS = 80  # stretches of the training that a curve is drawn with
 _EXACT = 1e-6  # shares are kept in 32 bits, in which 0.99 is not quite 0.99
 
 

@@ -77,6 +77,7 @@ export class Gates {
   }
 
   changed() {
+    if (!this.node) return; // its parts are being made
     this.#mark();
     this.draw();
   }
@@ -215,6 +216,7 @@ class Side {
       sample: () => 0,
       steps: () => this.about?.T ?? 1,
       fontSize: page.fontSize,
+      pixels: () => window.devicePixelRatio || 1,
       thickness: () => 1,
       wake: () => gates.draw(),
     };

@@ -8,7 +8,7 @@ import { Range, stepLimit } from "./ranges.js";
 const CONFIG = { displayModeBar: false, doubleClick: false, responsive: false, scrollZoom: false, showTips: false };
 const LETTER = 6.2; // px, the usual width of one at this size
 const LINE = 15; // px between two names at the ends of lines
-const ROOM = 560; // px of width from which on the names are written beside the lines
+const ROOM = 430; // px of width from which on the names are written beside the lines
 
 export class RacePanel extends Panel {
   /**
@@ -105,8 +105,13 @@ export class RacePanel extends Panel {
   /** Each value's name at the end of its median, the names apart from one another. */
   #name(layout, about, data, x, [left, right], [low, high], log) {
     const names = [];
-    for (const { meta, x: xs, y: ys, line } of data) {
-      if (meta?.part !== "median") continue;
+    for (const { meta, x: xs, y: ys, line, name } of data) {
+      if ("level" in meta) {
+        const place = ((log ? Math.log10(meta.level) : meta.level) - low) / (high - low);
+        if (place >= 0 && place <= 1) names.push({ words: name, colour: line.color, place });
+        continue;
+      }
+      if (meta.part !== "median") continue;
       let end = xs.length - 1;
       while (end > 0 && xs[end] > right) end--;
       if (xs[end] < left) continue;
