@@ -18,15 +18,15 @@ export class Findings {
 
   watch(run) {
     this.run = run;
-    this.found = null;
-    this.asked = null;
+    this.state = this.found = this.asked = null;
     clearTimeout(this.later);
     this.later = null;
   }
 
   /** The run stands so now: ask, at once where it is over, else now and then. @param {any} state the last state message */
   update(state) {
-    if (!state || !this.run || document.hidden) return;
+    this.state = state;
+    if (!state || !this.run) return;
     const key = [state.run, state.revision, state.seq, state.status].join();
     if (key === this.asked || this.later) return;
     const wait = this.found && state.status === "running" ? PAUSE : 0;
@@ -46,7 +46,10 @@ export class Findings {
     } catch {
       // the live line is down as well and comes back with a state message
     } finally {
-      if (run === this.run) this.later = null;
+      if (run === this.run) {
+        this.later = null;
+        if (this.asked === key) this.update(this.state); // it may have moved on meanwhile
+      }
     }
   }
 
