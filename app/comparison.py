@@ -63,8 +63,14 @@ def pictures(runs: Sequence[Run]) -> list[charts.Chart]:
 
 
 def _names(runs: Sequence[Run], configs: Sequence[RunConfig]) -> list[str]:
-    """A name for each run, told apart by its id where two have the same."""
-    titles = [(run.name or config.title)[:60] for run, config in zip(runs, configs, strict=True)]
+    """A name for each run: its own, else that in which it differs from the others; the id where two are alike."""
+    parts = [config.title.split(" · ") for config in configs]
+    common = set.intersection(*map(set, parts)) if len(parts) > 1 else set()
+    seeds = len({config.training.seed for config in configs}) > 1
+    titles = []
+    for run, config, said in zip(runs, configs, parts, strict=True):
+        own = [part for part in said if part not in common] or said[:1]
+        titles.append((run.name or ", ".join([*own, *([f"seed {config.training.seed}"] if seeds else [])]))[:60])
     return [
         title if titles.count(title) == 1 else f"{title} · {run.id}" for run, title in zip(runs, titles, strict=True)
     ]

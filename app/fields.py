@@ -133,6 +133,18 @@ def words(name: str) -> str:
     return WORDS.get(name) or name.replace("_", " ").capitalize()
 
 
+def said(control: Control) -> str:
+    """The present value in the words of its widget; a scheme by its name."""
+    value, choices = control.value, control.extra.get("choices", {})
+    if isinstance(value, Settings):
+        return words(str(getattr(value, "scheme", "")))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "preset" if control.path.startswith("init.") and not control.extra.get("file") else "none"
+    return choices.get(value) or (words(value) if isinstance(value, str) else f"{value:g}".replace("-", "−"))
+
+
 def controls(config: RunConfig, group: str) -> list[Control]:
     """One control for each setting of a group that has an effect, in the order of its fields."""
     found = settings_in(getattr(config, group), group, config)

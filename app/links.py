@@ -89,10 +89,9 @@ def listed(names: Iterable[str]) -> str:
 
 
 def address(page: str, query: Mapping[str, str], name: str = "") -> str:
-    """A link to the page `name` ("" is the Lab) of the server whose page is open at the address `page`."""
-    scheme, host, path, _, _ = urlsplit(page)
-    folder = path.rpartition("/")[0]
-    return urlunsplit((scheme, host, f"{folder}/{name}", urlencode(query, safe=",:/"), ""))
+    """A link to the page `name` ("" is the Lab) on the server whose page is open at the address `page`."""
+    scheme, host, *_ = urlsplit(page)
+    return urlunsplit((scheme, host, f"/{name}", urlencode(query, safe=",:/"), ""))
 
 
 def _covers(names: frozenset[str], path: str) -> bool:

@@ -225,6 +225,13 @@ def follow(run_id: str, config: RunConfig | None = None) -> None:
     _write(session)
 
 
+def copy_settings(config: RunConfig) -> None:
+    """Go on with the settings of a run that was only watched; the run stays whose it is."""
+    session = current()
+    session.run, session.watching, session.config = None, False, config
+    _write(session)
+
+
 def let_go_of(run_id: str) -> None:
     """Look at the example again, if this is the run on the page."""
     session = current()

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from html import escape
-from urllib.parse import urlsplit, urlunsplit
 
 import streamlit as st
 
-from app import actions, branching, services, session
-from lstm_core.runs.records import Run, StoreError
+from app import actions, branching, class_link, links, services, session
+from lstm_core.runs.records import Run
 
 NEWEST = 10
-KEY = "this-run"
+KEY, CLASS = "this-run", "class-link"
 NOT_BEGUN = "The run has no weights yet: it has not begun."
 
 
 def draw(run: Run | None) -> None:
     """A popover beside the Train button; filled when it opens, since the run moves on without the page."""
     folded = st.popover("This run", key=KEY, on_change=session.touch, width="stretch")
+    if st.session_state.pop(CLASS, False):
+        class_link.dialog()
     if not folded.open:
         return
     with folded:
         if run is not None:
             _one(run)
+        _settings()
         _others(run)
 
 
@@ -34,8 +36,9 @@ def _one(run: Run) -> None:
         help="What the page and the list call it; empty is what it consists of.",
         **session.tie(f"name:{run.id}", run.name or "", lambda name: _rename(run.id, name)),
     )
-    st.caption("Link to this run, for whoever can reach this server")
-    st.code(link(st.context.url or "", run.id), language=None)
+    here = st.context.url or ""
+    st.caption("Link to this run: whoever opens it watches it live and cannot change it")
+    st.code(links.address(here, {"watch": run.id}), language=None)
     begun, file = run.step >= 0, branching.file_name(run)
     st.download_button(
         "Download the weights",
@@ -61,16 +64,33 @@ def _one(run: Run) -> None:
     )
 
 
+def _settings() -> None:
+    """The link to the settings at the left, whole or for a class."""
+    here = session.current()
+    st.caption("Link to the settings at the left, without a run")
+    st.code(links.address(st.context.url or "", here.config.to_query() | here.locks.to_query()), language=None)
+    if here.locks == links.Locks():
+        st.button(
+            "Link for a class",
+            icon=":material/school:",
+            help="A link to these settings in which you choose what cannot be changed and what is not shown.",
+            on_click=_for_a_class,
+            width="stretch",
+        )
+
+
+def _for_a_class() -> None:
+    session.touch()
+    st.session_state[KEY], st.session_state[CLASS] = False, True  # the dialog would open below the popover
+
+
 def _start_from(run_id: str) -> None:
     st.session_state[KEY] = False  # what follows is to be seen beside the Train button
     actions.perform({"name": "weights", "run": run_id})
 
 
 def _rename(run_id: str, name: str) -> None:
-    try:
-        services.store().rename(run_id, name)
-    except StoreError as error:
-        session.say([str(error)])
+    actions.perform({"name": "rename", "run": run_id, "value": name})
 
 
 def _others(run: Run | None) -> None:
@@ -102,12 +122,6 @@ def _title(run: Run) -> str:
     return f"{run.name or session.settings_of(run).title} · {run.status}, step {max(run.step, 0)} · {run.id}"
 
 
-def link(page: str, run_id: str) -> str:
-    """The address under which this page shows a run, settings and all."""
-    scheme, host, path, _, _ = urlsplit(page)
-    return urlunsplit((scheme, host, path or "/", f"run={run_id}", ""))
-
-
 def origin(run: Run | None) -> None:
     """Where the run on the page comes from: the run it was forked from, as a link."""
     if run is None or run.parent is None or run.fork_step is None:
@@ -119,4 +133,5 @@ def origin(run: Run | None) -> None:
 
 def _link(run: Run) -> str:
     title = escape(run.name or session.settings_of(run).title)
-    return f'<a href="?run={escape(run.id)}" target="_self">{title}</a>'
+    name = "watch" if session.current().watching else "run"
+    return f'<a href="?{name}={escape(run.id)}" target="_self">{title}</a>'

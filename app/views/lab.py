@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import actions, controls, session, summary, this_run
+from app import actions, controls, session, summary, this_run, watching
 from app.board.board import board
 from app.plain import plain
 from lstm_core.runs.records import Run, StoreError
@@ -18,15 +18,18 @@ def page() -> None:
         st.error(str(error), icon=":material/database_off:")
         return
     with st.sidebar:
-        controls.draw(here.config)
-        with st.container(key="train"):
-            _foot(here, run)
+        if here.watching and run is not None:
+            watching.draw(run)
+        else:
+            controls.draw(here.config)
+            with st.container(key="train"):
+                _foot(here, run)
     if here.problems:
         st.warning("  \n".join(map(plain, here.problems)), icon=":material/link_off:")
     while here.refusals:
         st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
     title = session.settings_of(run).title if run else ""
-    board(run.id if run else None, key="board", on_action=actions.perform, title=title)
+    board(run.id if run else None, key="board", on_action=actions.perform, editable=not here.watching, title=title)
     this_run.origin(run)
 
 
