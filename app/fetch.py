@@ -1,5 +1,6 @@
 """Telemetry by plain HTTP: kept snapshots by their address, and the stream's polled fallback.
 
+`/lab/runs/{id}/history/{array}?sample=` stacks one array over all kept snapshots: what changed over the training.
 `/lab/runs/{id}/poll?after=&revision=&sample=` answers at once with what the stream would have sent, as parts with a
 length of four bytes, big-endian, before each: first the state with `reset` (an object or null) in it, then frames.
 """
@@ -10,6 +11,7 @@ import asyncio
 import json
 import re
 import struct
+from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,10 +19,13 @@ from starlette.responses import JSONResponse, Response
 from app.hub import POINTS, Hub
 from app.topic import KEEP, describe, reset
 from lstm_core.runs.records import RunNotFound, StoreError
+from lstm_core.runs.store import RunStore
 from lstm_core.runs.telemetry import heading
 
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+ARRAY = re.compile(r"[A-Za-z0-9_]+(?:[./][A-Za-z0-9_]+){0,6}")
 SAMPLES = 64
+LARGEST = 4 * 2**20  # bytes of a history
 GREATEST = 2**31 - 1
 
 
@@ -51,6 +56,37 @@ async def snapshot(hub: Hub, request: Request) -> Response:
         return _failed(error)
     headers = {"Cache-Control": "private, max-age=31536000, immutable"}
     return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+async def history(hub: Hub, request: Request) -> Response:
+    """`GET /lab/runs/{id}/history/{array}[?sample=]`: one array over all kept snapshots, a frame of kind *history*."""
+    name, wanted = str(request.path_params["array"]), request.query_params.get("sample")
+    try:
+        run_id = _run_id(request)
+        if not ARRAY.fullmatch(name):
+            raise ValueError(f"{name[:40]!r} is not the name of an array, such as gradient/l0.fwd.h.")
+        sample = None if wanted is None else _number(wanted, 0, SAMPLES - 1)
+        data = await asyncio.to_thread(_stacked, hub, run_id, name, sample)
+    except (ValueError, StoreError) as error:
+        return _failed(error)
+    if data is None:
+        return _no(404, f"No snapshot of run {run_id!r} has {name}{'' if sample is None else f' of sample {sample}'}.")
+    if len(data) > LARGEST:
+        return _no(413, f"{name} is too large to be sent for all steps; ask for a snapshot of one step.")
+    return Response(data, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+
+
+def _stacked(hub: Hub, run_id: str, name: str, sample: int | None) -> bytes | None:
+    store = hub.store()
+    run = store.get(run_id)
+    steps = store.snapshot_steps(run_id)
+    return _kept(store, run_id, run.revision, steps[-1] if steps else -1, name, sample)
+
+
+@lru_cache(maxsize=32)
+def _kept(store: RunStore, run_id: str, _revision: int, _newest: int, name: str, sample: int | None) -> bytes | None:
+    """Read once for all who look at the same run at the same time."""
+    return store.stacked(run_id, name, sample)
 
 
 async def poll(hub: Hub, request: Request) -> Response:

@@ -28,8 +28,8 @@ from streamlit import config as options
 
 from app import races_route, runs_list
 from app.board.route import figures
-from app.fetch import RUN_ID, SAMPLES, history, poll, snapshot
 from app.exports import export
+from app.fetch import RUN_ID, SAMPLES, history, poll, snapshot
 from app.findings import Findings
 from app.hub import Hub
 from app.static import serve_static

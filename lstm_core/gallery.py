@@ -78,7 +78,9 @@ def _rows(part: Batch) -> Array:
 
 
 def _short(sample: Sample) -> dict[str, Any]:
+    """As little of a sample as shows it: of numbers those of a picture or a line, of marked ones only the title."""
     told = asdict(sample)
     if sample.values is not None:
-        told["values"] = [[float(f"{value:.3g}") for value in row] for row in sample.values]
+        told["values"] = None if sample.keys else [[float(f"{value:.3g}") for value in row] for row in sample.values]
+        told["marks"] = sample.marks[:1]
     return told

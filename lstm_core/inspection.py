@@ -23,7 +23,8 @@ def histograms(rnn: nn.RNNBase) -> dict[str, Array]:
     """How the weights of each gate spread, `weights/<layer>.<block>.<gate>` (BINS,) uint16, WHOLE standing for all.
 
     The bins are equally wide and go from −r to r, `range/weights/<layer>.<block>` (1,): a power of two, so that the
-    scale seldom changes, and the same for all gates of a matrix.
+    scale seldom changes, and the same for all gates of a matrix. `spread/<layer>.<block>` (gates,) has their standard
+    deviations.
     """
     gates = CELLS[cell_of(rnn)].gates
     arrays: dict[str, Array] = {}
@@ -39,6 +40,7 @@ def histograms(rnn: nn.RNNBase) -> dict[str, Array]:
             shares = np.rint(counts * (WHOLE / values.shape[1])).astype(np.uint16)
             arrays |= {f"weights/{layer}.{block}.{gate}": row for gate, row in zip(gates, shares, strict=True)}
             arrays[f"range/weights/{layer}.{block}"] = np.array([reach], np.float32)
+            arrays[f"spread/{layer}.{block}"] = values.std(1).astype(np.float32)
     return arrays
 
 

@@ -152,7 +152,7 @@ class Probe:
             "weights": True,
             "spectrum": self._config.model.hidden_size <= LARGEST,
             "stuck": bool(self._cell.sigmoids),
-            "update_ratio": True,
+            "updates": True,
             "confusion": self._gallery.counts,
             "attention/most": self._model.attention is not None and self._task.spec.answers != "sequence",
         }

@@ -4,8 +4,13 @@ import { AlignmentPanel } from "./alignment.js";
 import { inShort } from "./answering.js";
 import { Crosshair } from "./crosshair.js";
 import { el } from "./dom.js";
+import { Findings, FindingsPanel, Headline, show } from "./findings.js";
+import { EvolutionPanel } from "./evolution.js";
 import { Scalars, decode } from "./frames.js";
+import { Groups } from "./groups.js";
 import { Head } from "./head.js";
+import { HistogramPanel } from "./histograms.js";
+import { Histories } from "./histories.js";
 import { press } from "./keys.js";
 import { LinePanel } from "./lines.js";
 import { load, lookOf } from "./look.js";
@@ -22,7 +27,7 @@ import { Timeline } from "./timeline.js";
 import { Transport } from "./transport.js";
 import { WordsPanel } from "./words.js";
 
-const KINDS = { lines: LinePanel, maps: MapPanel, alignment: AlignmentPanel, words: WordsPanel };
+const KINDS = { lines: LinePanel, maps: MapPanel, alignment: AlignmentPanel, words: WordsPanel, findings: FindingsPanel, evolution: EvolutionPanel, histograms: HistogramPanel };
 const SETTLE = 400; // ms after the last change until charts are drawn in full
 const FINE = 2; // pixels of a saved map for each of the page, at least
 const SPEAK = 250; // ms between two changes of the words and large numbers
@@ -63,6 +68,11 @@ class Board {
       link: (link, seconds) => this.#link(link, seconds),
     });
     this.snapshots = new Snapshots(data.base, () => this.wake());
+    this.histories = new Histories(data.base, () => this.#refresh());
+    this.groups = new Groups(data.groups ?? {}, () => this.#refresh());
+    this.findings = new Findings(data.base, () => this.#refresh());
+    this.headline = new Headline(this.#steering());
+    this.headline.node.hidden = Boolean(data.only?.length) && !data.only.includes("findings"); // a lesson lets one look first
     this.#build();
     this.#clear();
     this.onKey = (event) => press(event, this);
@@ -88,7 +98,7 @@ class Board {
 
   act(name, more = {}) {
     this.component.setTriggerValue("action", { name, run: this.run, ...more });
-    const word = { pause: "pausing…", resume: "resuming…", stop: "stopping…", train: "starting", rewind: "starting", reseed: "starting", fork: "forking…" }[name];
+    const word = { pause: "pausing…", resume: "resuming…", stop: "stopping…", train: "starting", rewind: "starting", reseed: "starting", fork: "forking…", try: "starting" }[name];
     if (word) this.head.expect(word, this.state);
     this.#speak();
   }
@@ -98,6 +108,7 @@ class Board {
     this.closed = true;
     boards.delete(this.parent);
     this.stream.close();
+    this.findings.close();
     this.pace.close();
     document.removeEventListener("keydown", this.onKey);
     document.removeEventListener("visibilitychange", this.onVisible);
@@ -116,9 +127,11 @@ class Board {
     this.root = el(
       "div.lab-board",
       { "data-mode": "light" },
-      el("div.lab-top", {}, this.head.line, this.transport.node),
+      el("div.lab-top", {}, this.head.line, this.transport.node, this.headline.node),
       this.head.notice,
       el("div.lab-columns", {}, this.columns.steps, this.columns.time),
+      this.groups.node,
+      this.groups.bodies,
       this.timeline.node,
       this.head.spoken,
     );
@@ -133,10 +146,27 @@ class Board {
     this.ui += 1;
   }
 
+  /** What a finding may do: begin an experiment, and lead to the panel that proves it. */
+  #steering() {
+    return {
+      findings: () => this.findings.found,
+      refused: () => (this.data.editable === false ? "This run belongs to someone else; you can watch it." : ""),
+      act: (name, more) => this.act(name, more),
+      titleOf: (id) => this.panels.find((panel) => panel.id === id)?.heading.textContent,
+      goto: (id) => {
+        const panel = this.panels.find((one) => one.id === id);
+        if (!panel) return;
+        if (!this.groups.shows(panel.group)) this.groups.turn(panel.group, true);
+        show(panel.node);
+      },
+    };
+  }
+
   /** What the panels may ask of the board. */
   #context() {
     const board = this;
     return {
+      ...this.#steering(),
       choices: this.choices,
       crosshair: this.crosshair,
       palettes: () => this.look.palettes,
@@ -157,6 +187,13 @@ class Board {
     };
   }
 
+  /** Draw and say everything anew. */
+  #refresh() {
+    this.ui += 1;
+    this.wordsAt = 0;
+    this.wake();
+  }
+
   #fontSize() {
     return this.presented ? 16 : 12;
   }
@@ -174,11 +211,14 @@ class Board {
     const context = this.#context();
     this.panels = specs.map((spec) => Object.assign(spec.figure ? new KINDS[spec.kind](spec, context) : new Panel(spec), {
       column: spec.column,
-      measured: spec.column === "steps" && spec.kind === "lines", // moves with every step; the others with every snapshot
+      group: this.data.only?.length ? "main" : spec.group,
+      // moves with every step; the others with every snapshot
+      measured: spec.column === "steps" && spec.kind === "lines" && spec.figure?.layout.meta?.axis !== "own",
       key: "",
     }));
-    for (const name of ["steps", "time"])
-      this.columns[name].replaceChildren(...this.panels.filter((panel) => panel.column === name).map((panel) => panel.node));
+    const main = this.panels.filter((panel) => panel.group === "main");
+    for (const name of ["steps", "time"]) this.columns[name].replaceChildren(...main.filter((panel) => panel.column === name).map((panel) => panel.node));
+    this.groups.furnish(this.panels);
     for (const panel of this.panels) {
       panel.take = () => this.#picture(panel);
       this.resized.observe(panel.picture);
@@ -189,14 +229,13 @@ class Board {
 
   /** A panel as a file: drawn in full and finely, with the run, the choices and the step that it shows. */
   async #picture(panel) {
-    const { arrays, step } = this.snapshots.view();
-    const { at } = this.timeline;
-    const shown = at ?? (panel.measured ? this.scalars.last : step);
+    const { step, ...model } = this.#model();
+    const shown = model.at ?? (panel.measured ? this.scalars.last : step);
     const chosen = [...panel.node.querySelectorAll("select")].filter((select) => !select.hidden).map((select) => select.selectedOptions[0]?.textContent);
     const name = this.state?.name || this.about?.title || this.data.title;
     this.finely = true;
     try {
-      if (panel.draw && this.about) panel.draw({ scalars: this.scalars, state: this.state, at, arrays }, true);
+      if (panel.draw && this.about) panel.draw(model, true);
       await savePicture(panel.node, "", { note: [name, ...chosen, shown >= 0 && `step ${count(shown)}`].filter(Boolean).join(" · "), file: name });
     } finally {
       this.finely = false;
@@ -232,6 +271,8 @@ class Board {
     for (const panel of this.panels) panel.reset?.();
     this.timeline.reset();
     this.snapshots.watch(run);
+    this.findings.watch(this.headline.node.hidden ? null : run);
+    this.histories.watch(run);
     if (!this.panels.length || run === null) this.#bare();
     this.stream.watch(run, this.sample);
   }
@@ -260,6 +301,7 @@ class Board {
     this.sample = sample;
     this.sampler.show(sample);
     this.snapshots.choose(sample);
+    this.histories.choose();
     this.stream.choose(sample);
     this.ui += 1;
     this.#speak();
@@ -285,6 +327,7 @@ class Board {
       this.missing = null;
       this.state = message;
       this.root.dataset.run = message.run;
+      this.findings.update(message);
       this.timeline.update(message, this.data.editable !== false);
       this.#speak();
     }
@@ -296,6 +339,7 @@ class Board {
     this.#clear();
     this.history = true;
     this.snapshots.clear();
+    this.histories.clear();
     this.stream.reached(null, revision);
     if (!about) return;
     const address = `${this.data.base}/runs/${encodeURIComponent(run)}/figures`;
@@ -327,7 +371,10 @@ class Board {
       if (found === "gap") return this.stream.resync();
       this.made ??= frame.made;
       if (this.state?.status === "finished") this.#speak();
-    } else this.snapshots.add(frame);
+    } else {
+      this.snapshots.add(frame);
+      this.histories.add(frame);
+    }
     this.stream.reached(frame.seq, null);
     this.wake();
   }
@@ -352,10 +399,23 @@ class Board {
     this.wake();
   }
 
-  #draw(begun) {
+  /** What panels draw: the curves, the arrays of the shown snapshot, those of the first one, and over training. */
+  #model() {
     const { arrays, step } = this.snapshots.view();
-    const at = this.timeline.at;
-    const model = { scalars: this.scalars, state: this.state, at, arrays };
+    return {
+      step,
+      arrays,
+      at: this.timeline.at,
+      state: this.state,
+      scalars: this.scalars,
+      first: () => this.snapshots.first(this.timeline.kept[0]),
+      history: (name, sample = null) => this.histories.get(name, sample),
+    };
+  }
+
+  #draw(begun) {
+    const model = this.#model();
+    const { step } = model;
     let drawn = 0;
     for (const panel of this.panels) {
       if (!panel.draw || !this.about || !this.visible.has(panel)) continue;
@@ -367,7 +427,7 @@ class Board {
       if (panel.draw(model, settled)) drawn += 1;
     }
     if (this.crosshair.t !== null) this.crosshair.draw();
-    if (begun - (this.wordsAt ?? 0) > SPEAK) this.#read(arrays, at, begun);
+    if (begun - (this.wordsAt ?? 0) > SPEAK) this.#read(model, begun);
     else this.pace.later(SETTLE);
     Object.assign(this.counters, { step: this.scalars.last, snapshot: step });
     if (!drawn) return;
@@ -376,13 +436,14 @@ class Board {
     this.pace.later(SETTLE); // once nothing moves: the last large numbers, and charts that were only moved, in full
   }
 
-  #read(arrays, at, now) {
+  #read({ arrays, at, first }, now) {
     this.wordsAt = now;
-    for (const panel of this.panels) {
-      const known = { about: this.about ?? {}, scalars: this.scalars, arrays, state: this.state, at, sample: this.sample, layer: panel.layer };
+    for (const panel of this.panels.filter(({ group }) => this.groups.shows(group))) {
+      const known = { about: this.about ?? {}, scalars: this.scalars, arrays, state: this.state, at, sample: this.sample, layer: panel.layer, panel, first, findings: this.findings.found };
       const reading = READINGS[panel.id];
       panel.say(this.described && reading ? reading(known) : { number: "", label: "", sentence: this.#waiting() });
     }
+    this.headline.show(this.findings.found);
     this.sampler.say(this.described ? inShort(this.about, this.about.samples?.[this.sample], arrays) : "");
   }
 

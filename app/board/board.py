@@ -70,5 +70,6 @@ def component_data(
         "css": static_url("board.css"),
         "plotly": static_url("plotly.min.js"),
         "panels": figures.outline(),
+        "groups": dict(figures.GROUPS),
         "look": theme.look(),
     }

@@ -111,7 +111,7 @@ export class Canvas {
   }
 
   /** The colours beside a map, and the values at their two ends. */
-  scale(palette, { top, height, low, high }) {
+  scale(palette, { top, height, low, high, ends = [short(low), short(high)] }) {
     const { pen, size } = this;
     const x = this.width - this.beside.right + 8;
     pen.imageSmoothingEnabled = true;
@@ -120,9 +120,9 @@ export class Canvas {
     pen.fillStyle = this.context.colours().tokens.quiet;
     pen.textAlign = "left";
     pen.textBaseline = "top";
-    pen.fillText(short(high), x + 10, top);
+    pen.fillText(ends[1], x + 10, top);
     pen.textBaseline = "bottom";
-    if (height > size * 2) pen.fillText(short(low), x + 10, top + height);
+    if (height > size * 2) pen.fillText(ends[0], x + 10, top + height);
   }
 
   #bar(palette) {

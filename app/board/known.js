@@ -9,6 +9,8 @@
  * @property {number|null} at the step scrubbed to
  * @property {number} sample
  * @property {string} [layer] of the maps
+ * @property {any} [panel] the panel itself
+ * @property {() => Map<string, any>|null} [first] the arrays of the first kept step
  * @typedef {{number?: string, label?: string, sentence?: string}} Reading
  */
 

@@ -42,7 +42,7 @@ export function layoutOf(figure, look, { width, height, xRange, yRange, log, zoo
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     showlegend: false,
-    hovermode: timed ? false : "x unified",
+    hovermode: timed ? false : (base.hovermode ?? "x unified"),
     hoverlabel: { bgcolor: tokens.paper, bordercolor: tokens.faint, font: { family: font, size, color: tokens.ink } },
     dragmode: "zoom",
     uirevision: "kept",

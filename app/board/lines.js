@@ -22,6 +22,7 @@ export class LinePanel extends Panel {
     this.spec = spec;
     this.context = context;
     this.timed = spec.figure.layout.meta?.axis === "time";
+    this.own = spec.figure.layout.meta?.axis === "own"; // neither time steps nor steps of training
     this.plot = el("div.lab-plot");
     this.picture.prepend(this.plot);
     this.ranges = { linear: new Range(), log: new Range() };
@@ -135,7 +136,7 @@ export class LinePanel extends Panel {
     const { clientWidth: width, clientHeight: height } = this.plot;
     const look = { ...this.context.colours(), size: this.context.fontSize() };
     const best = WITH_BEST.includes(this.id) ? model.scalars.get("best/step")?.last : NaN;
-    const marked = this.spec.column === "steps" ? { ...model, best } : null;
+    const marked = this.spec.column === "steps" && !this.own ? { ...model, best } : null;
     const layout = layoutOf(this.spec.figure, look, { width, height, xRange, yRange, log, zoom: this.zoom, timed: this.timed, marked });
     const looks = JSON.stringify([layout, data.map(({ x, y, mode, ...look }) => [look, mode === "lines" ? 0 : x.length])]);
     const now = performance.now();
@@ -165,7 +166,7 @@ export class LinePanel extends Panel {
       name: trace.name,
       opacity: trace.opacity ?? 1,
       line: { ...trace.line, color: this.#colour(trace.line.color), width: trace.line.width * this.context.thickness() },
-      hovertemplate: `%{y:.3~g}  ${trace.name}<extra></extra>`,
+      hovertemplate: trace.mode === "markers" ? `%{y:.3~g} above, %{x:.3~g} below  ${trace.name}<extra></extra>` : `%{y:.3~g}  ${trace.name}<extra></extra>`,
       x: [],
       y: [],
     };
@@ -187,8 +188,11 @@ export class LinePanel extends Panel {
         range.take(y, 0, series.length, log);
         this.#thin(series.x, y, series.length, xRange, out);
       }
+    } else if (meta.x) {
+      out.x = shares(model.arrays?.get(meta.x));
+      out.y = shares(model.arrays?.get(meta.y));
     } else if (meta.y) {
-      const found = model.arrays?.get(meta.y);
+      const found = (meta.first ? model.first() : model.arrays)?.get(meta.y);
       if (found) {
         out.y = Array.from(found.data, (value) => (log && value <= 0 ? null : value));
         out.x = trace.x?.length ? trace.x : Array.from(found.data, (_, t) => t);
@@ -243,6 +247,9 @@ export class LinePanel extends Panel {
     if (this.listening) window.Plotly.purge(this.plot);
   }
 }
+
+/** Bytes as shares, 255 standing for all. */
+const shares = (found) => Array.from(found?.data ?? [], (byte) => byte / 255);
 
 /** Python sends long numeric columns packed; here they are wanted plain. */
 function numbers(values) {

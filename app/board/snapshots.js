@@ -3,6 +3,7 @@
 import { decode } from "./frames.js";
 
 const KEPT = 120; // fetched frames that stay at hand
+const AGAIN = 2000; // ms until a fetch that failed is tried again
 
 export class Snapshots {
   /** @param {string} base @param {() => void} wake */
@@ -25,7 +26,7 @@ export class Snapshots {
   /** Forget the newest pictures: others follow. */
   clear() {
     this.newest = { common: null, samples: new Map() };
-    this.shown = null;
+    this.shown = this.wish = this.begun = null;
     this.cache.clear();
     this.#changed();
     if (this.at !== null) this.#fetch();
@@ -41,6 +42,24 @@ export class Snapshots {
     if (frame.kind === "snapshot") this.newest.common = frame;
     else this.newest.samples.set(frame.sample, frame);
     if (this.at === null) this.#changed();
+  }
+
+  /**
+   * The arrays of the first kept step and of the chosen sample at it, once they have come; asked for when first wanted.
+   * @param {number|undefined} step @returns {Map<string, any>|null}
+   */
+  first(step) {
+    const wish = `${this.run}/${step}/${this.sample}`;
+    if (step !== undefined && wish !== this.wish) this.#begin(step, (this.wish = wish));
+    return this.begun?.wish === wish ? this.begun.arrays : null;
+  }
+
+  async #begin(step, wish) {
+    const [common, chosen] = await Promise.all([this.#frame(`${step}`), this.#frame(`${step}/${this.sample}`)]);
+    if (this.wish !== wish) return;
+    if (common) this.begun = { wish, arrays: new Map([...common.arrays, ...(chosen?.arrays ?? [])]) };
+    else setTimeout(() => this.wish === wish && (this.wish = null), AGAIN);
+    this.#changed();
   }
 
   goto(step) {

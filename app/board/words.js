@@ -3,6 +3,7 @@
 import { classes, signs, value, written } from "./answering.js";
 import { el, icon, setAttribute, setText } from "./dom.js";
 import { Fixed } from "./fixed.js";
+import { Confusion, Gallery } from "./gallery.js";
 import { length } from "./marks.js";
 import { Panel } from "./panel.js";
 import { sketch } from "./sketch.js";
@@ -16,7 +17,7 @@ export class WordsPanel extends Panel {
     super(spec);
     this.context = context;
     const { about } = context;
-    const View = spec.id === "fixed" ? Fixed : spec.id === "text" ? Written : about.answering !== "sequence" ? Signs : about.answers ? Classes : Value;
+    const View = VIEWS[spec.id] ?? (about.answering !== "sequence" ? Signs : about.answers ? Classes : Value);
     this.view = new View(context, this.options);
     this.picture.setAttribute("role", "group");
     this.picture.append(this.view.node);
@@ -199,3 +200,6 @@ class Written {
     setText(this.text, written(about, arrays, this.row) ?? "");
   }
 }
+
+/** What shows a panel; an answer is shown as what it is. */
+const VIEWS = { confusion: Confusion, fixed: Fixed, gallery: Gallery, text: Written };

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,18 +12,34 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def fill(figure: go.Figure, arrays: Mapping[str, Array], sample: int = 0) -> go.Figure:
+History = tuple[Sequence[int], Array]  # steps (n,), and an array at each of them (n, …)
+FLOOR = 1e-300  # what is 0 has no place on a logarithmic scale
+
+
+def fill(
+    figure: go.Figure,
+    arrays: Mapping[str, Array],
+    sample: int = 0,
+    first: Mapping[str, Array] | None = None,
+    histories: Mapping[str, History] | None = None,
+) -> go.Figure:
     """The figure itself, its traces filled with what they name and what is there; `sample` is the one in `arrays`.
 
     `arrays` holds the columns of the scalars (`step` (n,) and others (n,), NaN where not measured) or the arrays of
-    a snapshot and a sample, or all of them: their names never meet. What is missing leaves its trace empty.
+    a snapshot and a sample, or all of them: their names never meet. `first` holds those of the first snapshot,
+    `histories` arrays over all snapshots, for maps over the training. What is missing leaves its trace empty.
     """
-    steps = arrays.get("step")
+    now, known = arrays, histories or {}
     for trace in figure.data:
         meta = trace.meta or {}
+        arrays = (first or {}) if meta.get("first") else now
+        steps = arrays.get("step")
         if "level" in meta and steps is not None and len(steps):
             trace.x = [0, int(steps[-1])]
-        if "z" in meta and meta["z"] in arrays:
+        if meta.get("over") == "training" and meta["z"] in known:
+            trace.y, values = known[meta["z"]]
+            trace.z = _powers(values) if meta["scale"] == "log" else values
+        elif "z" in meta and meta["z"] in arrays:
             trace.z = values_of(meta, arrays)
             if "range" in meta and meta["range"] in arrays:
                 trace.zmax = float(np.ravel(arrays[meta["range"]])[0])
@@ -35,6 +51,10 @@ def fill(figure: go.Figure, arrays: Mapping[str, Array], sample: int = 0) -> go.
             there = np.isfinite(values)
             trace.x = steps[there]
             trace.y = smooth(values[there], meta["smooth"]) if "smooth" in meta else values[there]
+        elif ("bins" in meta or "histogram" in meta) and meta["y"] in arrays:
+            trace.x, trace.y = density(meta, arrays, sample)
+        elif "y" in meta and meta.get("x", "step") in arrays and meta["y"] in arrays and meta.get("x") != "step":
+            trace.x, trace.y = shares(arrays[meta["x"]]), shares(arrays[meta["y"]])
         elif "y" in meta and "x" not in meta and meta["y"] in arrays:
             trace.y = arrays[meta["y"]]
             if trace.x is None or len(trace.x) == 0:
@@ -42,21 +62,53 @@ def fill(figure: go.Figure, arrays: Mapping[str, Array], sample: int = 0) -> go.
     return figure
 
 
+def shares(stored: Array) -> Array:
+    """Bytes as shares, 255 standing for all; other numbers as they are."""
+    return stored / 255 if stored.dtype == np.uint8 else stored
+
+
+def density(meta: Mapping[str, Any], arrays: Mapping[str, Array], sample: int) -> tuple[Array, Array]:
+    """A histogram as (middles of its bins, density), with an area of 1: as it was counted, or of the bytes of a map."""
+    stored = arrays[meta["y"]]
+    if "bins" in meta:
+        high = float(np.ravel(arrays[meta["bins"]])[0])
+        low, counts = -high, stored.astype(float)
+    else:
+        low, high = _span(meta, arrays)
+        counts = np.bincount(stored[:, : meta["ends"][sample]].ravel() // 8, minlength=32).astype(float)
+    width = (high - low) / len(counts)
+    return low + width * (np.arange(len(counts)) + 0.5), counts / max(counts.sum() * width, FLOOR)
+
+
+def _span(meta: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[float, float]:
+    """What the bytes 0 and 255 of a map stand for."""
+    low, high = float(meta["low"]), float(meta["high"])
+    if "range" in meta and meta["range"] in arrays:
+        high = float(np.ravel(arrays[meta["range"]])[0])
+        low *= high
+    return low, high
+
+
+def _powers(values: Array) -> Array:
+    """log₁₀, with nothing where there is nothing."""
+    return np.where(values > 0, np.log10(np.maximum(values, FLOOR)), np.nan)
+
+
 def values_of(meta: Mapping[str, Any], arrays: Mapping[str, Array]) -> Array:
     """A map's values (units, T): bytes 0 … 255 stand for low … high; an attention (T,) becomes one row."""
     stored = np.atleast_2d(arrays[meta["z"]])
     if stored.dtype != np.uint8:
         return stored
-    low, high = float(meta["low"]), float(meta["high"])
-    if "range" in meta and meta["range"] in arrays:
-        high = float(np.ravel(arrays[meta["range"]])[0])
-        low *= high
+    low, high = _span(meta, arrays)
     return low + stored.astype(np.float32) / 255 * (high - low)
 
 
 def _say(trace: Any, meta: Mapping[str, Any], arrays: Mapping[str, Array], sample: int) -> None:
     """Fill bars or a table with answers in a person's words."""
     said = arrays[meta["words"]]
+    if "gallery" in meta:
+        trace.cells.values = _gallery(meta, said, arrays.get("gallery/confidence"))
+        return
     if meta.get("softmax"):
         trace.x = softmax(said)
     elif "bits" in meta:
@@ -78,6 +130,23 @@ def _say(trace: Any, meta: Mapping[str, Any], arrays: Mapping[str, Array], sampl
             [meta["names"][said[k]] for k, _ in asked],
             [f"{arrays[meta['confidence']][k]:.2f}" for k, _ in asked],
         ]
+
+
+def _gallery(meta: Mapping[str, Any], said: Array, confidence: Array | None) -> list[list[str]]:
+    """Right answers, answers and, where there are classes, how sure they are; one row for each sample."""
+    right = [_right(sample) for sample in meta["gallery"]]
+    if confidence is None:
+        zero, one = meta["scale"]
+        return [right, [f"{zero + float(value) * (one - zero):.3f} {meta['unit']}".strip() for value in said]]
+    names, told = meta["names"], []
+    for sample, answer in zip(meta["gallery"], np.atleast_2d(said.T).T, strict=True):
+        asked = sample["targets"] and [k for k, target in enumerate(sample["targets"]) if target]
+        told.append(" ".join(names[answer[k]] for k in asked) if asked else names[answer[0]])
+    return [right, told, [f"{share:.2f}" for share in confidence]]
+
+
+def _right(sample: Mapping[str, Any]) -> str:
+    return " ".join(target for target in sample["targets"] if target) if sample["targets"] else str(sample["target"])
 
 
 def softmax(scores: Array) -> Array:

@@ -54,6 +54,15 @@ def text(about: About) -> go.Figure:
     return _table(header, {"words": "generated", "signs": told["signs"], "prompt": told["prompt"]})
 
 
+def findings(_about: About) -> go.Figure:
+    """Notice the first one: what keeps the run from learning comes before what follows from it.
+
+    There is nothing to draw: the board writes findings out, each with the panel that proves it.
+    """
+    hidden = {"visible": False}
+    return go.Figure(layout={"template": theme.template(), "xaxis": hidden, "yaxis": hidden})
+
+
 def _table(header: tuple[str, ...] | list[str], meta: dict[str, object]) -> go.Figure:
     cells = {"values": [[] for _ in header], "align": "left", "fill": {"color": "rgba(0,0,0,0)"}}
     table = go.Table(header={"values": list(header), "align": "left"}, cells=cells, meta=meta)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from lstm_core.runs import telemetry
@@ -59,6 +60,26 @@ def _thin(connection: sa.Connection, run_id: str, size: int) -> None:
 def snapshot_steps(connection: sa.Connection, run_id: str) -> list[int]:
     """The steps of which there is a snapshot, ascending."""
     return list(connection.scalars(_SNAPSHOT_STEPS, {"run": run_id}))
+
+
+def stacked(connection: sa.Connection, run_id: str, name: str, sample: int | None) -> tuple[Sequence[int], Any] | None:
+    """(steps, values (n, …)) of one array over the kept snapshots, or over those of one sample; None where none has it.
+
+    Those of another shape than the newest are left out.
+    """
+    query = (
+        sa.select(frames.c.last, frames.c.data).where(frames.c.run_id == run_id, _of(sample)).order_by(frames.c.last)
+    )
+    found = [(step, telemetry.pick(data, name)) for step, data in connection.execute(query)]
+    there = [(step, values) for step, values in found if values is not None]
+    alike = [(step, values) for step, values in there if values.shape == there[-1][1].shape]
+    return ([step for step, _ in alike], np.stack([values for _, values in alike])) if alike else None
+
+
+def _of(sample: int | None) -> sa.ColumnElement[bool]:
+    if sample is None:
+        return frames.c.kind == "snapshot"
+    return (frames.c.kind == "sample") & (frames.c.sample == sample)
 
 
 def compact(connection: sa.Connection, run_id: str) -> None:

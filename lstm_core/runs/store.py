@@ -17,6 +17,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from lstm_core.runs import frames as pieces
@@ -179,6 +180,19 @@ class RunStore(LeasedWrites, Branches, Library, Races, Trash, Overview):
         """The steps of which there is a snapshot, ascending."""
         with self._database.read() as connection:
             return pieces.snapshot_steps(connection, run_id)
+
+    def stacked(self, run_id: str, name: str, sample: int | None = None) -> bytes | None:
+        """One array over all kept snapshots, or those of one sample, as a frame with `step` (n,) and the array (n, …).
+
+        None where no snapshot has it.
+        """
+        with self._database.read() as connection:
+            found = pieces.stacked(connection, run_id, name, sample)
+        if found is None:
+            return None
+        steps, values = found
+        columns = {"step": np.array(steps, np.int32), name: values}
+        return telemetry.encode("history", columns, -1, steps[0], steps[-1], sample)
 
     def snapshot(self, run_id: str, step: int, sample: int | None = None) -> bytes | None:
         """The snapshot frame of a step, or the frame of one sample at that step; None where there is none."""

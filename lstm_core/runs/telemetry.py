@@ -82,6 +82,19 @@ def decode(data: bytes) -> Frame:
         raise ValueError(f"these {len(data)} bytes are not a telemetry frame: {error}") from error
 
 
+_TYPES = {"F64": "<f8", "F32": "<f4", "I32": "<i4", "I16": "<i2", "U16": "<u2", "I8": "i1", "U8": "u1"}
+
+
+def pick(data: bytes, name: str) -> Array | None:
+    """One array of an encoded frame, read without the others; None where the frame has none of that name."""
+    (length,) = struct.unpack_from("<Q", data)
+    told = json.loads(data[8 : 8 + length]).get(name)
+    if told is None:
+        return None
+    start, end = told["data_offsets"]
+    return np.frombuffer(data[8 + length + start : 8 + length + end], _TYPES[told["dtype"]]).reshape(told["shape"])
+
+
 def table(rows: Sequence[tuple[int, Mapping[str, float]]]) -> Columns:
     """The columns of a scalars frame from (step, scalars) rows; what a row lacks is NaN."""
     columns: Columns = {"step": np.array([step for step, _ in rows], np.int32)}

@@ -34,6 +34,8 @@ def test_weights_are_counted_as_numpy_counts(cell: str) -> None:
             largest = max(float(np.abs(values).max()) for values in of_gates.values())
             assert largest <= reach < 2 * largest
             assert np.log2(reach) % 1 == 0
+            spread = [values.astype(np.float64).std() for values in of_gates.values()]
+            np.testing.assert_allclose(found[f"spread/{layer}.{block}"], spread, rtol=1e-6)
             for gate, values in of_gates.items():
                 counts, _ = np.histogram(values, bins=BINS, range=(-reach, reach))
                 stored = found[f"weights/{layer}.{block}.{gate}"]
