@@ -154,6 +154,13 @@ def _weights(action: Mapping[str, Any]) -> None:
     session.use(config, [*notes, f"Train now begins with the weights that “{title}” has at step {max(run.step, 0)}."])
 
 
+def _try(action: Mapping[str, Any]) -> None:
+    """A new run with this one's settings but for those of an experiment that was proposed."""
+    changes = action.get("settings")
+    config = session.settings_of(_run(action))
+    _begin(action, config.replace(**changes) if isinstance(changes, Mapping) else config)
+
+
 def _rename(action: Mapping[str, Any]) -> None:
     services.store().rename(_run(action).id, str(action.get("value") or ""))
 
@@ -200,6 +207,7 @@ ACTIONS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "override": _override,
     "fork": _fork,
     "weights": _weights,
+    "try": _try,
     "rename": _rename,
     "delete": _delete,
     "restore": _restore,
