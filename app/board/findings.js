@@ -125,7 +125,7 @@ export class FindingsPanel extends Panel {
   #item(finding) {
     const { goto, titleOf } = this.context;
     const title = titleOf(finding.panel);
-    const link = title && el("button.lab-more", { type: "button", title: `Go to the panel that shows it`, onclick: () => goto(finding.panel) }, `See: ${title}`);
+    const link = title && el("button.lab-more", { type: "button", title: "Go to the panel that shows it", onclick: () => goto(finding.panel) }, `See: ${title}`);
     return el(
       "li.lab-item",
       { "data-tone": finding.tone, "data-finding": finding.id },
@@ -139,13 +139,12 @@ export class FindingsPanel extends Panel {
 /** What the panel says of itself. @param {any[]|null} found */
 export function summary(found) {
   if (!found) return { number: "–", label: "findings", sentence: "What the run shows, in words, with what to try next." };
-  const bad = found.filter(({ tone }) => tone === "bad").length;
-  const sentence = !found.length
-    ? "No rule finds anything that stands out."
-    : bad
-      ? `${bad === 1 ? "One thing keeps" : `${bad} things keep`} this run from learning; the first is where to begin.`
-      : found[0].tone === "good"
-        ? "The task is solved; what else was found is below it."
-        : "Nothing keeps this run from learning; these are worth a look.";
+  const sentence =
+    {
+      bad: "The first one is where to begin: it comes before what follows from it.",
+      good: "The task is solved.",
+      warn: "Nothing is certain yet; what is to watch may keep the run from learning.",
+      note: "Nothing here keeps the run from learning.",
+    }[found[0]?.tone] ?? "No rule finds anything that stands out.";
   return { number: String(found.length), label: found.length === 1 ? "finding" : "findings", sentence };
 }
