@@ -113,8 +113,11 @@ def find(here: session.Session) -> tuple[Walk | None, str]:
         return None, str(error)
 
 
-def draw(walk: Walk | None, about: str) -> None:
-    """The walk itself, or why there is none."""
+def draw(here: session.Session) -> None:
+    """The walk with its sidebar; in place of the walk why there is none."""
+    walk, about = find(here)
+    with st.sidebar:
+        controls(here, walk)
     if walk is None:
         st.info(plain(about), icon=":material/info:")
     else:

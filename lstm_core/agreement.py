@@ -117,17 +117,17 @@ def check(inputs: int, units: int, steps: int, batch: int, seed: int, mistake: s
     mine = layer.backward(grad_output)._asdict()
 
     rnn = nn.LSTM(inputs, units).double()
+    weights = {name: getattr(layer, name) for name in ("weight_ih", "weight_hh", "bias")}
+    parameters = dict(zip(weights, rnn.parameters(), strict=False))  # «bias» is bias_ih
     with torch.no_grad():
-        rnn.weight_ih_l0.copy_(torch.from_numpy(layer.weight_ih))
-        rnn.weight_hh_l0.copy_(torch.from_numpy(layer.weight_hh))
-        rnn.bias_ih_l0.copy_(torch.from_numpy(layer.bias))
-        rnn.bias_hh_l0.zero_()
+        for name, value in weights.items():
+            parameters[name].copy_(torch.from_numpy(value))
+        dict(rnn.named_parameters())["bias_hh_l0"].zero_()
     given = {name: torch.from_numpy(value).requires_grad_() for name, value in (("x", x), ("h0", h0), ("c0", c0))}
     theirs, _ = rnn(given["x"], (given["h0"][None], given["c0"][None]))
     (theirs**2).sum().div(2).backward()
-    found = {"weight_ih": rnn.weight_ih_l0, "weight_hh": rnn.weight_hh_l0, "bias": rnn.bias_ih_l0, **given}
     autograd = {}
-    for name, tensor in found.items():
+    for name, tensor in (parameters | given).items():
         assert tensor.grad is not None
         true = tensor.grad.numpy()
         autograd[name] = float(np.abs(mine[name] - true).max() / max(1.0, np.abs(true).max()))

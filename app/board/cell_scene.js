@@ -5,7 +5,7 @@
  * number that it shows, `part` the stage of the step that it belongs to: in, gates, keep, out.
  */
 
-export const WIDE = { width: 1040, height: 452, left: 100, right: 940, top: 56, mid: 122, gate: 206, box: [132, 46], card: 160, cardTop: 262, bus: 412, out: 856, cards: true };
+export const WIDE = { width: 1040, height: 422, left: 100, right: 940, top: 46, mid: 108, gate: 186, box: [132, 46], card: 160, cardTop: 236, bus: 382, out: 856, cards: true };
 export const NARROW = { width: 470, height: 352, left: 30, right: 442, top: 56, mid: 124, gate: 206, box: [82, 44], card: 0, bus: 292, out: 414, cards: false };
 
 const ROW = 24; // height of one line of a card
@@ -64,7 +64,7 @@ function lstm(layout, walk) {
   const squash = walk.squash;
   const last = columns.o;
   return [
-    { body: true, x: left, y: 18, width: right - left, height: bus + 22 - 18 },
+    { body: true, x: left, y: 10, width: right - left, height: bus + 22 - 10 },
     // the conveyor
     { wire: "c_before", points: [[0, top], [columns.f - 15, top]], colour: "c", part: "keep" },
     { wire: "fc", points: [[columns.f + 15, top], [plus - 15, top]], colour: "c", arrow: true, part: "keep" },
@@ -88,13 +88,13 @@ function lstm(layout, walk) {
     { node: "×", x: plus, y: mid, part: "keep" },
     { node: "×", x: out, y: gate, part: "out" },
     { squash, x: out, y: mid, part: "out" },
-    ...(walk.projected ? [{ squash: ["W", "hr"], x: out, y: cards ? 330 : 254, part: "out" }] : []),
+    ...(walk.projected ? [{ squash: ["W", "hr"], x: out, y: cards ? 300 : 254, part: "out" }] : []),
     { value: "c_before", symbol: ["c", walk.before], x: cards ? 8 : 2, y: top - 30, stacked: true, part: "keep" },
     { value: "fc", x: (columns.f + plus) / 2, y: top - 12, anchor: "middle", part: "keep" },
     { value: "ig", x: plus + 10, y: (top + mid) / 2 + 5, part: "keep" },
     { value: "c", symbol: ["c", "t"], x: width - (cards ? 8 : 2), y: top - 30, anchor: "end", stacked: true, part: "keep" },
     { value: "squashed", x: out - 10, y: mid + (cards ? 40 : 40), anchor: "end", part: "out" },
-    ...(walk.projected ? [{ value: "m", symbol: ["m", "t"], x: out - 10, y: cards ? 290 : 246, anchor: "end", part: "out" }] : []),
+    ...(walk.projected ? [{ value: "m", symbol: ["m", "t"], x: out - 10, y: cards ? 262 : 238, anchor: "end", part: "out" }] : []),
     { value: "h", symbol: ["h", "t"], x: width - (cards ? 8 : 2), y: bus - (cards ? 30 : 28), anchor: "end", stacked: true, part: "out" },
   ];
 }
@@ -114,7 +114,7 @@ function gru(layout, walk) {
     ? [[columns.r + half, gate], [columns.r + 118, gate], [columns.r + 118, layout.cardTop + 7 + 2.5 * ROW], [columns.n - layout.card / 2, layout.cardTop + 7 + 2.5 * ROW]]
     : [[columns.r + half, gate], [columns.n - half, gate]];
   return [
-    { body: true, x: left, y: 18, width: right - left, height: bus + 22 - 18 },
+    { body: true, x: left, y: 10, width: right - left, height: bus + 22 - 10 },
     { wire: "h_before", points: [[0, top], [columns.z - 15, top]], colour: "h", part: "keep" },
     { wire: "zh", points: [[columns.z + 15, top], [columns.n - 15, top]], colour: "h", arrow: true, part: "keep" },
     { wire: "h", points: [[columns.n + 15, top], [width, top]], colour: "h", arrow: true, part: "keep" },

@@ -2,9 +2,9 @@
 
 import { el } from "./dom.js";
 
-const ROW = 13; // px
+const ROW = 12; // px
 const LEFT = 28; // px, for the letters
-const MARKS = 18; // px, for what is read
+const MARKS = 17; // px, for what is read
 
 export class Strip {
   /** @param {any} walk @param {string[]} rows the quantities, in order @param {(t: number) => void} go */

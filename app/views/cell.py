@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import streamlit as st
 
-from app import cell_walk, session
+from app import cell_numpy, cell_shapes, cell_walk, session
 from app.plain import plain
 from lstm_core.runs.records import StoreError
 
-
-def _step(here: session.Session) -> None:
-    walk, about = cell_walk.find(here)
-    with st.sidebar:
-        cell_walk.controls(here, walk)
-    cell_walk.draw(walk, about)
-
-
-TABS = {"step": ("Step by step", _step)}
+STYLE = Path(__file__).resolve().parent.parent / "cell.css"
+TABS: dict[str, tuple[str, Callable[[session.Session], None]]] = {
+    "step": ("Step by step", cell_walk.draw),
+    "shapes": ("Shapes and parameters", cell_shapes.draw),
+    "numpy": ("The cell in NumPy", cell_numpy.draw),
+}
 
 
 def page() -> None:
     try:
         here = session.begin("cell")
         tab = session.own("tab") if session.own("tab") in TABS else "step"
+        st.html(STYLE)
         if here.problems:
             st.warning("  \n".join(map(plain, here.problems)), icon=":material/link_off:")
-        while here.refusals:
-            st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
         st.segmented_control(
             "What is shown",
             list(TABS),
@@ -36,6 +35,8 @@ def page() -> None:
             **session.tie("cell:tab", tab, lambda name: session.set_own(tab=name)),
         )
         TABS[tab][1](here)
+        while here.refusals:
+            st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
     except StoreError as error:
         st.error(str(error), icon=":material/database_off:")
 
