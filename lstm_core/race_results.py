@@ -89,10 +89,11 @@ def places(width: int, steps: int) -> Array:
 
 def band(curves: Array) -> Array:
     """Median, least and greatest (3, P) of several curves (n, P); NaN where none of them is."""
-    there = np.isfinite(curves).any(axis=0) if len(curves) else np.zeros(curves.shape[1], bool)
+    there = np.isfinite(curves).any(axis=0)
     found = np.full((3, curves.shape[1]), np.nan)
-    some = curves[:, there]
-    found[:, there] = [np.nanmedian(some, axis=0), np.nanmin(some, axis=0), np.nanmax(some, axis=0)]
+    if there.any():
+        some = curves[:, there]
+        found[:, there] = [np.nanmedian(some, axis=0), np.nanmin(some, axis=0), np.nanmax(some, axis=0)]
     return found
 
 
