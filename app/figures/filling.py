@@ -53,7 +53,7 @@ def fill(
             trace.y = smooth(values[there], meta["smooth"]) if "smooth" in meta else values[there]
         elif ("bins" in meta or "histogram" in meta) and meta["y"] in arrays:
             trace.x, trace.y = density(meta, arrays, sample)
-        elif "y" in meta and meta.get("x", "step") in arrays and meta["y"] in arrays and meta.get("x") != "step":
+        elif "y" in meta and meta.get("x", "step") != "step" and {meta["x"], meta["y"]} <= arrays.keys():
             trace.x, trace.y = shares(arrays[meta["x"]]), shares(arrays[meta["y"]])
         elif "y" in meta and "x" not in meta and meta["y"] in arrays:
             trace.y = arrays[meta["y"]]
