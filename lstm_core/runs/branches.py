@@ -126,6 +126,11 @@ class Branches:
             renew(connection, lease, ("state_version", "revision"), step=step - 1, seq=seq)
         return seq
 
+    def kept_steps(self, run_id: str) -> list[int]:
+        """The steps of which `nearest_state` has the state itself, ascending."""
+        with self._database.read() as connection:
+            return self._kept_steps(connection, run_id)
+
     def weights(self, run_id: str, best: bool = False) -> bytes:
         """The weights of a run as a safetensors file, by their names in the model.
 
