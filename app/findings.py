@@ -103,7 +103,7 @@ def in_words(control: Control) -> str:
     """The value of a setting as its widget would say it."""
     value = control.value
     if value is None:
-        return "empty"
+        return "not set"
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, Settings):

@@ -42,10 +42,11 @@ h3 { margin: 24px 0 0; font-size: 15px; }
 p { margin: 4px 0; } .quiet, th, dt, figcaption { color: var(--quiet); }
 ol { margin: 0; padding: 0; list-style: none; }
 li { margin: 12px 0; padding-left: 12px; border-left: 4px solid var(--grid); break-inside: avoid; }
-li.bad { border-color: #d55e00; } li.good { border-color: #009e73; } li.warn { border-color: #e69f00; }
+li.bad { border-color: #d55e00; } li.good { border-color: #009e73; } li.warn { border-color: #a9b1ba; }
 li strong { font-size: 20px; margin: 0 6px; }
 figure { margin: 0 0 16px; break-inside: avoid; } figcaption { font-size: 14px; }
 .number { float: right; font-size: 22px; font-weight: 600; line-height: 1.2; color: var(--ink); }
+.number small { font-size: 13px; font-weight: 400; color: var(--quiet); }
 .settings { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 8px 32px; }
 dl { margin: 0; display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; font-size: 14px; }
 dt, dd { margin: 0; } dd { text-align: right; overflow-wrap: anywhere; }
@@ -131,7 +132,8 @@ def _findings(findings: list[Finding]) -> str:
 def _settings(look: Look) -> str:
     parts = []
     for group, title in GROUPS.items():
-        shown = [(control.label, in_words(control)) for control in controls(look.config, group)]
+        set_ = [control for control in controls(look.config, group) if control.value is not None]
+        shown = [(control.label, in_words(control)) for control in set_]
         if group == "task":
             shown.insert(0, ("Task", look.config.task.title))
         if group == "model":
@@ -173,6 +175,8 @@ def _finish(figure: go.Figure, look: Look) -> bool:
             trace.visible = True
         if meta.get("level") == "clip_threshold":
             trace.y = [training.clip_threshold] * 2
+        if meta.get("fixed") and figure.layout.yaxis.type == "log":  # far below, it would flatten the curves
+            trace.visible = "legendonly"
         kept.append(trace)
     figure.data = kept
     named = [trace for trace in kept if trace.type == "scatter"]
@@ -186,6 +190,7 @@ def _finish(figure: go.Figure, look: Look) -> bool:
     )
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
+    figure.for_each_yaxis(lambda axis: axis.update(dtick=1) if axis.type == "log" else None)
     bound = [trace for trace in kept if not ({"level", "fixed"} & set(trace.meta or {}))]
     return any(_filled(trace) for trace in bound)
 
@@ -200,7 +205,9 @@ def _figures(drawn: dict[str, Chart], findings: list[Finding]) -> Iterator[str]:
     for name, (title, notice, _) in drawn.items():
         own = [one for one in findings if one.panel == name]
         said = " ".join(one.sentence for one in own) or notice
-        large = f'<span class="number">{escape(own[0].number)}</span>' if own else ""
+        large = (
+            f'<span class="number"><small>{escape(own[0].label)}</small> {escape(own[0].number)}</span>' if own else ""
+        )
         yield (
             f'<figure><h3>{large}{escape(title)}</h3><div id="chart-{name}" role="img" '
             f'aria-label="{escape(f"{title}: {said}")}"></div><figcaption>{escape(said)}</figcaption></figure>'

@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from app import actions, branching, class_link, links, services, session
+from app import actions, branching, class_link, exports, links, services, session
 from lstm_core.runs.records import Run
 
 NEWEST = 10
@@ -39,6 +39,8 @@ def _one(run: Run) -> None:
     here = st.context.url or ""
     st.caption("Link to this run: whoever opens it watches it live and cannot change it")
     st.code(links.address(here, {"watch": run.id}), language=None)
+    st.caption("This run as a file")
+    st.html(_files(run))
     begun, file = run.step >= 0, branching.file_name(run)
     st.download_button(
         "Download the weights",
@@ -62,6 +64,17 @@ def _one(run: Run) -> None:
         disabled=not begun,
         width="stretch",
     )
+
+
+def _files(run: Run) -> str:
+    """Links to the run as files; to its settings alone before it has begun. The weights have a button."""
+    usual = ' target="_self" download'
+    shown = [
+        f'<a href="{exports.address(run, name)}" title="{escape(kind.help)}"{usual}>{escape(kind.title)}</a>'
+        for name, kind in exports.EXPORTS.items()
+        if not name.startswith("weights") and (run.step >= 0 or not kind.of_begun)
+    ]
+    return f'<p class="exports">{"".join(shown)}</p>'
 
 
 def _settings() -> None:
