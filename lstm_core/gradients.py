@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
@@ -39,7 +38,7 @@ class Gradients:
         squares = np.add.reduceat(np.multiply(entries, entries, dtype=np.float64), self._starts)
         sums = np.bincount(self._group_of, weights=squares)
         norms = dict(zip(self._columns, np.sqrt(sums).tolist(), strict=True))
-        norms["grad_norm/total"] = math.sqrt(sums.sum())
+        norms["grad_norm/total"] = self.norm()
         return norms
 
     def clip(self, mode: Literal["none", "norm", "value"], threshold: float, total: float) -> float:
@@ -53,5 +52,9 @@ class Gradients:
             return total * scale
         if mode == "value":
             self.flat.clamp_(-threshold, threshold)
-            return float(torch.linalg.vector_norm(self.flat, dtype=torch.float64))
+            return self.norm()
         return total
+
+    def norm(self) -> float:
+        """‖∂L/∂θ‖₂ of all parameters together, summed in double precision: large gradients must not overflow."""
+        return float(torch.linalg.vector_norm(self.flat, dtype=torch.float64))

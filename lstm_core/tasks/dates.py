@@ -157,14 +157,15 @@ class Dates(TaskConfig):
         targets = np.array([_tokens(day.isoformat(), SAID) for day in found])
         return Batch(inputs, targets, np.array([len(text) for text in texts]))
 
+    def generate(self, rng: np.random.Generator, n: int) -> Batch:
+        return self._drawn(rng, _days()[0], n)
+
     def data(self, seed: int) -> TaskData:
-        train, validation, test = _days()
-        rng = np.random.default_rng([seed, 3])
         chance = 1 / len(SAID)
         return TaskData(
-            train=Endless(lambda rng, n: self._drawn(rng, train, n)),
-            validation=self._drawn(rng, validation, 320),
-            test=self._drawn(np.random.default_rng([seed, 4]), test, 2000),
+            train=Endless(self.generate),
+            validation=self._drawn(np.random.default_rng([seed, 3]), _days()[1], 320),
+            test=self._drawn(np.random.default_rng([seed, 4]), _days()[2], 2000),
             chance={"loss": math.log(len(SAID)), "accuracy": chance, "exact": chance**ISO},
         )
 
