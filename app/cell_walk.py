@@ -76,23 +76,26 @@ def _choose_run(run: Run) -> None:
         help="The newest runs; the one chosen here is the run of all pages.",
         **session.tie("cell:run", run.id, session.reopen),
     )
-    last = max(run.step, 0)
-    if last > 0:
-        st.slider(
+    steps = _steps(run)
+    if len(steps) > 1:
+        st.select_slider(
             "After step",
-            0,
-            last,
-            help="How much it had learned: 0 is before the first update. Of a run some states are kept; the page says "
-            "which one it is.",
-            **session.tie(
-                "cell:after", _after(last), lambda step: session.set_own(after=None if step == last else str(step))
-            ),
+            steps,
+            help="How much it had learned: before the first update, at the states kept on its way, or as it is now.",
+            **session.tie("cell:after", _after(steps), lambda step: session.set_own(after=str(step))),
         )
 
 
-def _after(last: int) -> int:
+def _steps(run: Run) -> list[int]:
+    """The steps after which the weights are known."""
+    last = max(run.step, 0)
+    return sorted({0, last, *(step for step in services.store().kept_steps(run.id) if step < last)})
+
+
+def _after(steps: list[int]) -> int:
+    """The step that the address names, or the last one before it that is known."""
     said = session.own("after")
-    return min(int(said), last) if said.isdecimal() else last
+    return max(step for step in steps if not said.isdecimal() or step <= int(said))
 
 
 def _title(run: Run) -> str:
@@ -131,9 +134,9 @@ def _source(here: session.Session) -> Source:
         return Source(config, None, f"fresh weights: {start}, seed {config.training.seed}")
     run = session.shown(here)
     assert run is not None
-    config, last = session.settings_of(run), max(run.step, 0)
-    after, name, store = _after(last), run.name or session.settings_of(run).title, services.store()
-    latest = store.load_checkpoint(run.id) if after == last else None
+    config, steps, store = session.settings_of(run), _steps(run), services.store()
+    after, name = _after(steps), run.name or config.title
+    latest = store.load_checkpoint(run.id) if after == steps[-1] else None
     state = latest[1] if latest is not None else store.nearest_state(run.id, after)
     if state is None:  # nothing is kept so early: the first weights follow from the settings
         return Source(config, None, f"{name}, before the first update")

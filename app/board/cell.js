@@ -118,7 +118,8 @@ class Cell {
       this.drawn = key;
       const { walk, data } = this;
       const layout = { ...(narrow ? NARROW : WIDE) };
-      this.drawing = new Drawing(scene(walk.kind, layout, walk), layout, data.look.gates, scales(walk));
+      const items = scene(walk.kind, layout, walk);
+      this.drawing = new Drawing(items, layout, data.look.gates, scales(walk));
       this.equations = new Equations(walk, data.look.gates);
       this.overview = new Strip(walk, walk.quantities, (t) => this.#go(t));
       this.picture.replaceChildren(this.drawing.node);
@@ -240,7 +241,7 @@ class Cell {
 function scales({ values }) {
   const largest = (names) => Math.max(1e-12, ...names.flatMap((name) => values[name] ?? []).map((value) => Math.abs(value) || 0));
   const parts = Object.keys(values).filter((name) => /^(ih|hh|b|pre|b_ih|b_hh)\./.test(name));
-  return { states: largest(["c", "h"]), parts: largest(parts) };
+  return { c: largest(["c"]), h: largest(["h", "m"]), parts: largest(parts) };
 }
 
 function style(css) {

@@ -5,7 +5,8 @@ import { number } from "./text.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
 const ROUND = 10; // radius of a bend
-const THIN = 2, THICK = 9; // of a wire, for a value of 0 and for the largest of the sequence
+const THIN = 2, THICK = 7.5; // of a wire, for a value of 0 and for the largest of the sequence
+const WIRES = { c_before: "c", fc: "c", ig: "c", c: "c", h_before: "h", h: "h", m: "h", zh: "h", new: "h" }; // drawn to the scale of a state
 const TWO_SIDED = new Set(["g", "n", "h"]); // gates between −1 and 1
 
 /** @param {string} tag @param {Record<string, any>} [attributes] @param {...(Node|string)} children */
@@ -19,13 +20,13 @@ export function svg(tag, attributes = {}, ...children) {
 export class Drawing {
   /**
    * @param {any[]} items of a scene @param {any} layout @param {Record<string, string>} colours by gate
-   * @param {{states: number, parts: number}} scales the largest values of the sequence
+   * @param {{c: number, h: number, parts: number}} scales the largest values of the sequence
    */
   constructor(items, layout, colours, scales) {
     this.colours = colours;
     this.scales = scales;
     this.updates = [];
-    this.node = svg("svg", { class: "cell-drawing", viewBox: `0 0 ${layout.width} ${layout.height}`, role: "img", "data-narrow": layout.cards ? null : "" });
+    this.node = svg("svg", { class: "cell-drawing", viewBox: `0 ${layout.from ?? 0} ${layout.width} ${layout.height - (layout.from ?? 0)}`, role: "img", "data-narrow": layout.cards ? null : "" });
     this.node.append(this.#markers());
     for (const item of items) {
       const group = svg("g", { class: "cell-item", "data-part": item.part });
@@ -44,7 +45,7 @@ export class Drawing {
   #markers() {
     const defs = svg("defs");
     for (const [name, colour] of [["plain", "var(--quiet)"], ...Object.entries(this.colours)]) {
-      const marker = svg("marker", { id: `cell-arrow-${name}`, viewBox: "0 0 10 10", refX: 8, refY: 5, markerWidth: 11, markerHeight: 11, markerUnits: "userSpaceOnUse", orient: "auto" });
+      const marker = svg("marker", { id: `cell-arrow-${name}`, viewBox: "0 0 10 10", refX: 8.5, refY: 5, markerWidth: 14, markerHeight: 14, markerUnits: "userSpaceOnUse", orient: "auto" });
       marker.append(svg("path", { d: "M0 0L10 5L0 10z", style: `fill:${colour}` }));
       defs.append(marker);
     }
@@ -66,8 +67,8 @@ export class Drawing {
     group.append(path);
     if (!wire) return;
     this.updates.push((values) => {
-      const size = Math.min(1, Math.abs(values[wire] ?? 0) / (colour === "c" || colour === "h" ? this.scales.states : 1)) || 0;
-      setAttribute(path, "stroke-width", (THIN + (THICK - THIN) * size).toFixed(1));
+      const size = Math.min(1, Math.abs(values[wire] ?? 0) / (this.scales[WIRES[wire]] ?? 1)) || 0;
+      path.style.strokeWidth = (THIN + (THICK - THIN) * size).toFixed(1);
     });
   }
 
@@ -92,13 +93,14 @@ export class Drawing {
     const colour = this.colours[gate];
     const clip = `cell-clip-${gate}`;
     const level = svg("rect", { class: "cell-level", y, height, "clip-path": `url(#${clip})`, style: `fill:${colour}` });
-    const value = svg("text", { class: "cell-value cell-strong", x: x + width - 9, y: y + height / 2 + 7, "text-anchor": "end", "data-value": gate });
     const wide = width > 100;
+    const [at, line] = wide ? [x + width - 9, y + height / 2 + 7] : [x + width / 2, y + height - 11];
+    const value = svg("text", { class: "cell-value cell-strong", x: at, y: line, "text-anchor": wide ? "end" : "middle", "data-value": gate });
     group.append(
       svg("clipPath", { id: clip }, svg("rect", { x, y, width, height, rx: 9 })),
       svg("rect", { class: "cell-gate", x, y, width, height, rx: 9, style: `stroke:${colour}` }),
       level,
-      svg("text", { class: "cell-letter", x: x + 10, y: y + height / 2 + 7 }, gate),
+      svg("text", { class: "cell-letter", x: wide ? x + 10 : x + width / 2, y: wide ? y + height / 2 + 7 : y + 22, "text-anchor": wide ? "start" : "middle" }, gate),
       wide ? svg("text", { class: "cell-squash", x: x + 30, y: y + height / 2 + 6 }, squash) : "",
       value,
     );
@@ -154,9 +156,9 @@ export class Drawing {
 
 /** A number with three digits, and the whole of it for whoever points at it. */
 function say(node, value) {
-  const text = number(value);
-  setAttribute(node, "data-full", value);
-  if (node.textContent !== text) node.textContent = text;
+  if (node.dataset.full === String(value)) return;
+  node.dataset.full = String(value);
+  node.replaceChildren(number(value), svg("title", {}, String(value)));
 }
 
 /** A letter with its index: W_if x. */

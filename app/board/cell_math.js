@@ -87,7 +87,8 @@ export function sentence(walk, t, at) {
     const kept = first ? "h begins at 0, so there is nothing to keep" : `z keeps ${percent(at.z)} of h, ${number(at.zh)} of ${number(at.h_before)}`;
     return `${read}: ${kept}; of the candidate ${number(at.n)} it takes ${percent(at.keep)}, so h = ${number(at.h)}.`;
   }
-  return `${read}: ${number(at["ih.h"])} from the input and ${number(at["hh.h"])} from the last state give h = ${number(at.h)}; nothing is kept but what goes through the weights.`;
+  const from = [`${number(at["ih.h"])} from the input`, `${number(at["hh.h"])} from the last state`, ...(walk.bias ? [`${number(at["b.h"])} from the bias`] : [])];
+  return `${read}: ${from.slice(0, -1).join(", ")} and ${from.at(-1)} give h = ${number(at.h)}; nothing is kept but what goes through the weights.`;
 }
 
 /** The equations as a list that can be filled again and again. */
@@ -109,6 +110,7 @@ export class Equations {
       const size = number(how === "+" ? Math.abs(value) : value);
       setText(node, how === "+" ? `${value < 0 ? "−" : "+"} ${size}` : how === "(" && value < 0 ? `(${size})` : size);
       setAttribute(node, "data-full", value);
+      setAttribute(node, "title", value);
     }
   }
 

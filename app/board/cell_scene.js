@@ -6,12 +6,13 @@
  */
 
 export const WIDE = { width: 1040, height: 422, left: 100, right: 940, top: 46, mid: 108, gate: 186, box: [132, 46], card: 160, cardTop: 236, bus: 382, out: 856, cards: true };
-export const NARROW = { width: 470, height: 352, left: 30, right: 442, top: 56, mid: 124, gate: 206, box: [82, 44], card: 0, bus: 292, out: 414, cards: false };
+export const NARROW = { width: 470, height: 352, left: 30, right: 442, top: 46, mid: 108, gate: 196, box: [84, 56], card: 0, bus: 296, out: 414, cards: false };
 
 const ROW = 24; // height of one line of a card
 
 /** @param {"lstm"|"gru"|"rnn"} kind @param {any} layout WIDE or NARROW @param {any} walk what Python sent */
 export function scene(kind, layout, walk) {
+  if (kind === "rnn") layout.from = layout.mid - 24; // nothing goes along the top
   return { lstm, gru, rnn }[kind](layout, walk);
 }
 
@@ -88,13 +89,13 @@ function lstm(layout, walk) {
     { node: "×", x: plus, y: mid, part: "keep" },
     { node: "×", x: out, y: gate, part: "out" },
     { squash, x: out, y: mid, part: "out" },
-    ...(walk.projected ? [{ squash: ["W", "hr"], x: out, y: cards ? 300 : 254, part: "out" }] : []),
+    ...(walk.projected ? [{ squash: ["W", "hr"], x: out, y: cards ? 300 : 256, part: "out" }] : []),
     { value: "c_before", symbol: ["c", walk.before], x: cards ? 8 : 2, y: top - 30, stacked: true, part: "keep" },
     { value: "fc", x: (columns.f + plus) / 2, y: top - 12, anchor: "middle", part: "keep" },
     { value: "ig", x: plus + 10, y: (top + mid) / 2 + 5, part: "keep" },
     { value: "c", symbol: ["c", "t"], x: width - (cards ? 8 : 2), y: top - 30, anchor: "end", stacked: true, part: "keep" },
     { value: "squashed", x: out - 10, y: mid + (cards ? 40 : 40), anchor: "end", part: "out" },
-    ...(walk.projected ? [{ value: "m", symbol: ["m", "t"], x: out - 10, y: cards ? 262 : 238, anchor: "end", part: "out" }] : []),
+    ...(walk.projected && cards ? [{ value: "m", symbol: ["m", "t"], x: out - 10, y: cards ? 262 : 238, anchor: "end", part: "out" }] : []),
     { value: "h", symbol: ["h", "t"], x: width - (cards ? 8 : 2), y: bus - (cards ? 30 : 28), anchor: "end", stacked: true, part: "out" },
   ];
 }
@@ -146,9 +147,9 @@ function rnn(layout, walk) {
   const { mid, gate, box, bus, left, right, width, cards } = layout;
   const x = cards ? 520 : 220;
   const out = cards ? 800 : 340;
-  const top = mid + 8;
+  const top = mid + 16;
   return [
-    { body: true, x: left, y: 60, width: right - left, height: bus + 22 - 60 },
+    { body: true, x: left, y: layout.from + 10, width: right - left, height: bus + 12 - layout.from },
     { wire: "h", points: [[x, gate - box[1] / 2], [x, top], [out, top], [out, bus], [width, bus]], colour: "h", arrow: true, part: "out" },
     ...inputs(layout, walk, x),
     ...column(layout, walk, "h", x, walk.squash),
