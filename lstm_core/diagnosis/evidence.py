@@ -109,7 +109,7 @@ class Evidence:
         if self.updates < 2 * WINDOW or len(values) < 2 * WINDOW or not self.chance_loss > 0:
             return False
         means = np.convolve(values, np.ones(WINDOW) / WINDOW, mode="valid")
-        return bool(means.min() > 0.95 * self.chance_loss)
+        return bool(means.min() > 0.97 * self.chance_loss)
 
     @property
     def unlearned(self) -> bool:

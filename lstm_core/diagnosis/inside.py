@@ -58,9 +58,9 @@ def symmetric_units(e: Evidence) -> Finding | None:
             "warn" if e.solved_at is not None else "bad",
             f"All {count(units)} units do exactly the same at every time step: equal weights get equal gradients, so "
             "the layer can do no more than a single unit.",
-            "1",
-            1.0,
-            f"unit's worth, of {count(units)}",
+            count(units),
+            float(units),
+            "equal units",
             "gates",
             e.seen,
             fresh_weights(e.config),

@@ -7,13 +7,14 @@ import re
 
 import numpy as np
 
-from lstm_core.diagnosis.evidence import SHARES, WINDOW, Evidence
+from lstm_core.diagnosis.evidence import SHARES, WINDOW, Array, Evidence
 from lstm_core.diagnosis.finding import USUAL_RATE, Experiment, Finding, experiment, slower, written
 from lstm_core.tasks import TASKS
 from lstm_core.wording import count, number, percent
 
 BROKEN = re.compile(r"^At step \d+ .* became (-?(?:nan|inf))")  # `training.NonFinite`
 LOWER = 0.95  # of the quarter before: a loss that still falls
+MISSED = 3  # validations after the best one
 SIGNS = 4.0  # standard errors by which it must have fallen
 METRICS = {"accuracy": "of the answers are right", "exact": "of the answers are right from beginning to end"}
 
@@ -81,10 +82,12 @@ def _harder(e: Evidence) -> Experiment | None:
 
 def at_chance(e: Evidence) -> Finding | None:
     """Over many steps the loss has never left the level of guessing."""
-    if not e.never_learned or e.about.get("forecast") or not e.level < 1.1:
+    if not e.never_learned or e.about.get("forecast") or not 0.98 < e.level < 1.1:
         return None
     metric = str(e.about.get("metric"))
     right, chance = e.recent(f"{metric}/train"), (e.about.get("chance") or {}).get(metric)
+    if metric in SHARES and chance and right > chance + 0.05:
+        return None
     also = ""
     if metric in SHARES and chance and math.isfinite(right):
         also = f"; {percent(right)} {METRICS[metric]}, by chance {percent(chance)}"
@@ -93,9 +96,9 @@ def at_chance(e: Evidence) -> Finding | None:
         "bad",
         f"After {count(e.updates)} steps the loss is {number(e.recent('loss/train'))}, and guessing has "
         f"{number(e.chance_loss)}{also}: nothing is learned yet.",
-        number(e.level),
-        e.level,
-        "× the loss of guessing",
+        number(e.recent("loss/train")),
+        e.recent("loss/train"),
+        f"loss, by guessing {number(e.chance_loss)}",
         "loss",
         e.step,
     )
@@ -113,18 +116,18 @@ def rate_too_high(e: Evidence) -> Finding | None:
     guessing = math.isfinite(chance) and not e.about.get("forecast")
     if guessing and now > 1.1 * chance and e.level > 1.1 and now > 0.9 * float(means[len(means) // 2]):
         said = f"The loss is {number(now)} and guessing has {number(chance)}: the steps are so long that they do harm."
-        number_, label = now / chance, "× the loss of guessing"
+        label = f"loss, by guessing {number(chance)}"
     elif math.isfinite(chance) and best < 0.6 * chance and now > max(2 * best, best + 0.25 * chance):
         said = f"The loss had come down to {number(best)} and is {number(now)} again: the steps jump out of it."
-        number_, label = now / best, "× the best loss"
+        label = f"loss, once {number(best)}"
     else:
         return None
     return Finding(
         "too_fast",
         "bad",
         said,
-        number(number_),
-        number_,
+        number(now),
+        now,
         label,
         "loss",
         e.step,
@@ -192,24 +195,30 @@ def still_learning(e: Evidence) -> Finding | None:
     )
 
 
+def _around(steps: Array, values: Array, step: int) -> float:
+    """The mean of the values near a step."""
+    near = values[np.abs(steps - step) <= WINDOW // 2]
+    return float(near.mean()) if len(near) else math.nan
+
+
 def learns_by_heart(e: Evidence) -> Finding | None:
-    """The validation loss stands well above that of training, and above the best that it had."""
+    """The validation loss has risen again for a while, and the training loss has gone on falling."""
     steps, values = e.series("loss/val")
     trained_at, trained = e.series("loss/train")
     if len(values) < 3 or not len(trained) or e.solved_at is not None:
         return None
-    near = trained[(trained_at <= steps[-1]) & (trained_at > steps[-1] - WINDOW)]
-    if not len(near):
-        return None
-    now, training = float(values[-1]), float(near.mean())
     best = int(steps[values.argmin()])
-    if not now > 1.5 * training or not now > 1.1 * values.min() or not training < 0.9 * values[0] or best == steps[-1]:
+    since = values[steps > best]
+    now = float(values[-1])
+    training, then = (_around(trained_at, trained, step) for step in (int(steps[-1]), best))
+    worse = now > 1.5 * training and len(since) > MISSED and since.min() > values.min() and now > 1.1 * values.min()
+    if not worse or not training < 0.9 * then:
         return None
     return Finding(
         "by_heart",
         "warn",
-        f"The loss is {number(training)} on what it trains with and {number(now)} in validation, where its best was "
-        f"{number(float(values.min()))} at step {count(best)}: since then it learns examples by heart.",
+        f"The loss is {number(now / training)} times as high in validation ({number(now)}) as in training; its best "
+        f"there was {number(float(values.min()))} at step {count(best)}, and since then it learns examples by heart.",
         number(now / training),
         now / training,
         "× the training loss",
