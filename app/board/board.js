@@ -69,7 +69,7 @@ class Board {
     });
     this.snapshots = new Snapshots(data.base, () => this.wake());
     this.histories = new Histories(data.base, () => this.#refresh());
-    this.groups = new Groups(data.groups ?? {}, () => this.#refresh());
+    this.groups = new Groups(data.groups ?? {}, () => this.#refresh(), () => this.top.offsetHeight);
     this.findings = new Findings(data.base, () => this.#refresh());
     this.headline = new Headline(this.#steering());
     this.headline.node.hidden = Boolean(data.only?.length) && !data.only.includes("findings"); // a lesson lets one look first
@@ -124,10 +124,11 @@ class Board {
   #build() {
     this.sampler = new Sampler((sample) => this.#choose(sample));
     this.columns = { steps: el("div.lab-column"), time: el("div.lab-column") };
+    this.top = el("div.lab-top", {}, this.head.line, this.transport.node, this.headline.node);
     this.root = el(
       "div.lab-board",
       { "data-mode": "light" },
-      el("div.lab-top", {}, this.head.line, this.transport.node, this.headline.node),
+      this.top,
       this.head.notice,
       el("div.lab-columns", {}, this.columns.steps, this.columns.time),
       this.groups.node,

@@ -166,6 +166,7 @@ export class Confusion {
       return el("tr", {}, head(name, "row"), ...cells);
     });
     const columns = el("tr", {}, el("th.lab-corner", { scope: "row" }, "right ↓  answer →"), ...about.answers.map((name) => head(name, "col")));
+    this.node.style.setProperty("--rows", about.answers.length + 1);
     this.node.replaceChildren(el("table", {}, el("thead", {}, columns), el("tbody", {}, ...rows)));
   }
 }

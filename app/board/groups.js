@@ -6,10 +6,14 @@ const KEPT = "lab-groups"; // where the browser's session remembers what is open
 let boards = 0;
 
 export class Groups {
-  /** @param {Object<string, string>} titles by id, in their order @param {() => void} changed */
-  constructor(titles, changed) {
+  /**
+   * @param {Object<string, string>} titles by id, in their order
+   * @param {() => void} changed
+   * @param {() => number} above how much of the page's upper end is covered, px
+   */
+  constructor(titles, changed, above) {
     const board = ++boards;
-    this.changed = changed;
+    Object.assign(this, { changed, above });
     this.opened = new Set(remembered());
     this.parts = Object.entries(titles).map(([id, title]) => {
       const body = el("section.lab-group", { id: `lab-${board}-${id}`, "aria-label": title, "data-group": id, hidden: true });
@@ -50,7 +54,10 @@ export class Groups {
     this.#show();
     this.changed();
     const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (on) this.parts.find((part) => part.id === id)?.body.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+    const body = this.parts.find((part) => part.id === id)?.body;
+    if (!on || !body) return;
+    body.style.scrollMarginTop = `${this.above() + 8}px`;
+    body.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
   }
 
   #show() {

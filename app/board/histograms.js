@@ -87,7 +87,7 @@ export class HistogramPanel extends Panel {
       cell.first = spread(cell.meta, first, this.context.sample());
       this.#cell(cell);
     }
-    this.#feet(height);
+    this.#feet();
     this.#point();
     return true;
   }
@@ -99,9 +99,10 @@ export class HistogramPanel extends Panel {
     const columns = Math.max(...shown.map(({ column }) => column)) + 1;
     const left = this.size * 2;
     const top = columns > 1 ? this.size + 8 : 4;
-    this.foot = this.size + 10;
+    this.foot = shown[0].bins ? this.size + 10 : 4;
     const high = (height - top - this.foot - GAP * (rows - 1)) / rows;
-    const wide = (width - left - 8 - 24 * (columns - 1)) / columns;
+    const right = shown[0].bins ? 8 : this.size * 6; // a row of values has its own range, written behind it
+    const wide = (width - left - right - 24 * (columns - 1)) / columns;
     this.cells = shown.map((meta) => ({ meta, x: left + meta.column * (wide + 24), y: top + meta.row * (high + GAP), wide, high }));
     this.rows = rows;
   }
@@ -141,9 +142,11 @@ export class HistogramPanel extends Panel {
     pen.fillRect(x, y + high, wide, 1);
     cell.range = this.#range(cell);
     if (!cell.now && !cell.first) return;
-    const key = `y${meta.column}${meta.name}`;
-    const tallest = Math.max(this.grown.get(key) ?? 0, ...[cell.now, cell.first].filter(Boolean).map(peak));
-    this.grown.set(key, tallest);
+    const tallest = peak(cell.now ?? cell.first);
+    pen.save();
+    pen.beginPath();
+    pen.rect(x, y, wide, high + 1); // an outline may be taller than what it is compared with
+    pen.clip();
     if (cell.now) {
       this.#shape(cell, cell.now, tallest, true);
       pen.globalAlpha = 0.75;
@@ -151,11 +154,13 @@ export class HistogramPanel extends Panel {
       pen.fill();
       pen.globalAlpha = 1;
     }
-    if (!cell.first) return;
-    this.#shape(cell, cell.first, tallest, false);
-    pen.strokeStyle = tokens.quiet;
-    pen.lineWidth = 1.25;
-    pen.stroke();
+    if (cell.first) {
+      this.#shape(cell, cell.first, tallest, false);
+      pen.strokeStyle = tokens.quiet;
+      pen.lineWidth = 1.25;
+      pen.stroke();
+    }
+    pen.restore();
   }
 
   /** The steps of a histogram as a path, closed along the axis where it is to be filled. */
@@ -173,21 +178,25 @@ export class HistogramPanel extends Panel {
     if (closed) pen.lineTo(across(end), y + high);
   }
 
-  /** The values under the last row of each column, and under every row whose range is another than the next one's. */
+  /** The values under each column of weights; those of a row of the network's own values behind it. */
   #feet() {
     const { pen, size } = this;
     const { tokens, font } = this.context.colours();
     pen.font = `${size - 1}px ${font}`;
     pen.fillStyle = tokens.quiet;
     for (const { meta, x, y, wide, high, range } of this.cells) {
-      const last = meta.row === this.rows - 1;
       if (!Number.isFinite(range[0])) continue;
+      if (!meta.bins) {
+        pen.textAlign = "left";
+        pen.textBaseline = "bottom";
+        pen.fillText(`${short(range[0])} to ${short(range[1])}`, x + wide + 8, y + high);
+        continue;
+      }
+      if (meta.row < this.rows - 1) continue;
       pen.textBaseline = "top";
-      const top = last ? y + high + 4 : y;
       for (const [place, align] of [[0, "left"], [0.5, "center"], [1, "right"]]) {
-        if (!last && (meta.bins || place === 0.5)) continue;
         pen.textAlign = align;
-        pen.fillText(short(range[0] + place * (range[1] - range[0])), x + place * wide, top);
+        pen.fillText(short(range[0] + place * (range[1] - range[0])), x + place * wide, y + high + 4);
       }
     }
   }
