@@ -2,8 +2,9 @@
 
 A file begins with its settings in YAML between two lines of three dashes (see `Lesson`); the text after them has three
 parts: what comes before the runs, then under the first heading of the second level what happened and why, and under
-the second one twist. `[[Chrono: solved]]` in the text stands for what the learner's own run of that name measured.
-The file's name gives its number and its name in the address: `01-recall-cliff.md`.
+the second one twist. In the text `[[Chrono: solved]]` stands for the number that the learner's own run of that name
+measured, `[[Chrono: solved, in words]]` for a clause with it. The file's name gives the lesson's number and its name in
+the address: `01-recall-cliff.md`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from lstm_core.settings import explain
 
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "lessons"
 FILES = "[0-9][0-9]-*.md"
-PLACE = re.compile(r"\[\[([^\]:]+):\s*([^\]]+?)\s*\]\]")
+PLACE = re.compile(r"\[\[([^\]:]+):\s*(\w+)(, in words)?\]\]")
 _FENCE = re.compile(r"\A---\s*\n(.*?)\n---\s*\n(.*)\Z", re.DOTALL)
 _HEADING = re.compile(r"^## +", re.MULTILINE)
 
@@ -50,7 +51,8 @@ class LessonRun(_Part):
 class Claim(_Part):
     """What the lesson says of a run, in numbers: the quantity lies within the bounds.
 
-    With `of`, another run's name, the bounds are multiples of what that run has. `.inf` is «never».
+    With `of`, another run's name, the bounds are multiples of what that run has, with `than` multiples of another
+    quantity. `.inf` is «never».
     """
 
     run: Name
@@ -58,6 +60,7 @@ class Claim(_Part):
     at_least: float | None = None
     at_most: float | None = None
     of: Name | None = None
+    than: str | None = None
 
     @model_validator(mode="after")
     def _bounded(self) -> Claim:
@@ -66,9 +69,9 @@ class Claim(_Part):
         return self
 
     def holds(self, courses: Mapping[str, Course]) -> bool:
-        measure = QUANTITIES[self.quantity].measure
-        value = measure(courses[self.run])
-        scale = 1.0 if self.of is None else measure(courses[self.of])
+        value, scale = QUANTITIES[self.quantity].measure(courses[self.run]), 1.0
+        if self.of or self.than:
+            scale = QUANTITIES[self.than or self.quantity].measure(courses[self.of or self.run])
         low, high = (None if bound is None else bound * scale for bound in (self.at_least, self.at_most))
         return (low is None or value >= low) and (high is None or value <= high)
 
@@ -95,14 +98,16 @@ class Twist(_Part):
 
 
 class Lesson(_Part):
-    """One lesson, completely. `right` is the number of the right choice, from 1; without `runs` that have to be
-    trained the answer is worked out at once. `also` are runs that only the claims speak of.
+    """One lesson, completely. The `hook` stands in the list of lessons and gives nothing away; `right` is the number of
+    the right choice, from 1. Where all that is measured follows from the settings, nothing is trained. `also` are runs
+    that only the claims speak of, `given` numbers in the text that are a definition or simple arithmetic.
     """
 
     slug: str
     number: int
     title: Annotated[str, Field(min_length=1, max_length=60)]
     minutes: Annotated[int, Field(ge=1, le=60)]
+    hook: Annotated[str, Field(min_length=1, max_length=120)]
     question: Words
     choices: Annotated[tuple[Words, ...], Field(min_length=2, max_length=5)]
     right: Annotated[int, Field(ge=1)]
@@ -148,14 +153,14 @@ class Lesson(_Part):
             for name in (claim.run, *([claim.of] if claim.of else [])):
                 if name not in names:
                     yield f"claims: there is no run {name!r}; the runs are {', '.join(names)}."
-        for name, _ in PLACE.findall(self.text):
+        for name, _, _ in PLACE.findall(self.text):
             if name not in shown:
                 yield f"the text speaks of a run {name!r}; the runs are {', '.join(shown)}."
 
     def _quantities(self) -> Iterator[tuple[str, str]]:
         yield from (("measures", name) for name in self.measures)
-        yield from (("claims", claim.quantity) for claim in self.claims)
-        yield from (("the text", name) for _, name in PLACE.findall(self.text))
+        yield from (("claims", name) for claim in self.claims for name in (claim.quantity, claim.than) if name)
+        yield from (("the text", name) for _, name, _ in PLACE.findall(self.text))
 
     @property
     def text(self) -> str:

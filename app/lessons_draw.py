@@ -19,7 +19,8 @@ from lstm_core.runs.records import OVER, Run
 def contents(book: Book) -> None:
     """All lessons: number, title, minutes, and a mark at those whose result one has seen."""
     done = lessons_flow.done()
-    st.html(f'<p class="lesson-kicker">{len(done)} of {len(book.lessons)} done</p>' if done else "")
+    if done:
+        st.html(f'<p class="lesson-kicker">{len(done)} of {len(book.lessons)} done</p>')
     for lesson in book.lessons:
         with st.container(key=f"lesson-row-{lesson.slug}", horizontal=True, vertical_alignment="center", gap="medium"):
             st.html(f'<span class="lesson-number">{lesson.number}</span>', width="content")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -87,6 +88,13 @@ def _ratio(course: Course, state: str, when: str = "first") -> float:
     return float(flow[0] / flow[-1])
 
 
+def reaches(course: Course) -> float:
+    """The gradient of h that arrives at the first input by all directions ÷ the largest anywhere, before training."""
+    flows = [flow for name, flow in course.first.items() if re.fullmatch(r"gradient/l0\.\w+\.h", name)]
+    largest = max((float(np.max(flow)) for flow in flows), default=0.0)
+    return float(sum(flow[0] for flow in flows)) / largest if largest else math.nan
+
+
 def largest_gradient(course: Course) -> float:
     """The longest gradient of the run, before clipping."""
     values = _column(course, "grad_norm/total")
@@ -116,12 +124,6 @@ def different_units(course: Course) -> float:
     return float(len(np.unique(np.asarray(values), axis=0))) if values is not None else math.nan
 
 
-def attention_first(course: Course) -> float:
-    """The weight that attention gives to the first input of the shown sample."""
-    values = course.last.get("attention")
-    return float(values[0]) if values is not None else math.nan
-
-
 def parameters(course: Course) -> float:
     """How many numbers the recurrent layers learn."""
     shapes = summary.shapes(course.config)
@@ -146,8 +148,16 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
             "gradient first ÷ last {}",
         ),
         "gradient_c": Quantity(
-            "The same along the cell state", lambda course: _ratio(course, "c"), wording.power,
-            "along the cell state {}",
+            "Gradient of the cell state, first ÷ last, before training",
+            lambda course: _ratio(course, "c"),
+            wording.power,
+            "gradient of the cell state first ÷ last {}",
+        ),
+        "reaches": Quantity(
+            "Gradient at the first input, of the largest, before training",
+            reaches,
+            wording.power,
+            "of the largest gradient {} at the first input",
         ),
         "loss": Quantity(
             "Loss in the end", lambda course: _end(course, "loss/train"), wording.number, "loss {} in the end"
@@ -161,11 +171,8 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
             "Error of repeating the last value", lambda course: _test(course, "persistence"), wording.number,
             "repeating the last value off by {}",
         ),
-        "lag": Quantity("Lag in the test", lambda course: _test(course, "lag"), wording.number, "lag {}"),
-        "units": Quantity("Units that differ", different_units, wording.count, "{} units that differ"),
-        "looks": Quantity(
-            "Attention on the first input", attention_first, wording.percent, "{} of the attention on the first input"
-        ),
+        "lag": Quantity("Lag in the test", lambda course: _test(course, "lag"), wording.count, "lag {}"),
+        "units": Quantity("Units that differ", different_units, wording.count, "units that differ: {}"),
         "parameters": Quantity("Recurrent parameters", parameters, wording.count, "{} parameters", trained=False),
     }
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html import escape
 
@@ -33,7 +34,12 @@ def table(lesson: Lesson, courses: Courses) -> str:
 
 def filled(text: str, courses: Courses) -> str:
     """A text with the measured numbers in it: `[[Chrono: solved]]` → «71 steps»."""
-    return PLACE.sub(lambda found: QUANTITIES[found[2]].write(courses[found[1]]), text)
+
+    def measured(found: re.Match[str]) -> str:
+        quantity, course = QUANTITIES[found[2]], courses[found[1]]
+        return quantity.clause(course) if found[3] else quantity.write(course)
+
+    return PLACE.sub(measured, text)
 
 
 def verdict(lesson: Lesson, guess: int) -> str:
