@@ -62,11 +62,17 @@ class Grid {
       this.root.replaceChildren(...nodes);
   }
 
+  /** First what can be seen, then the rest, a chart in each frame: a change is seen before all of it is drawn. */
   wake() {
     if (this.waiting) return;
     this.waiting = requestAnimationFrame(() => {
       this.waiting = 0;
-      if (window.Plotly) for (const chart of this.charts.values()) chart.draw(this.look);
+      if (!window.Plotly) return;
+      const stale = [...this.charts.values()].filter((chart) => chart.key(this.look) !== chart.drawn);
+      const seen = stale.filter((chart) => chart.seen());
+      const now = seen.length ? seen : stale.slice(0, 1);
+      for (const chart of now) chart.draw(this.look);
+      if (stale.length > now.length) this.wake();
     });
   }
 
@@ -101,12 +107,20 @@ class Chart extends Panel {
     this.text = JSON.stringify(spec.figure);
   }
 
+  /** What its picture depends on; where it has no room, that it has been drawn already. */
+  key(look) {
+    const { clientWidth: width, clientHeight: height } = this.plot;
+    return width && height ? [width, height, look.mode, look.font].join() + this.text : this.drawn;
+  }
+
+  seen() {
+    const { top, bottom } = this.node.getBoundingClientRect();
+    return top < innerHeight && bottom > 0;
+  }
+
   draw(look) {
     const { clientWidth: width, clientHeight: height } = this.plot;
-    if (!width || !height) return;
-    const key = [width, height, look.mode, look.font].join() + this.text;
-    if (key === this.drawn) return;
-    this.drawn = key;
+    this.drawn = this.key(look);
     const { data, layout } = recoloured(JSON.parse(this.text), look.swap);
     window.Plotly.react(this.plot, data, { ...dressed(layout, look), width, height, uirevision: "kept" }, CONFIG);
     this.node.dataset.drawn = String(Number(this.node.dataset.drawn ?? 0) + 1);
