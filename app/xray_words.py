@@ -8,14 +8,18 @@ from types import MappingProxyType
 
 import numpy as np
 
+from app import theme
 from app.figures.xray import Shown
 from lstm_core.cells import CELLS
 from lstm_core.wording import count, number, percent
 from lstm_core.xray import XRay
 
 FADED, GROWN = 1e-3, 1e2  # of a gradient: less at the first step than this share of the last one's, or more
+NAMES = {"c": "the cell state c", "h": "the hidden state h"}
 KEEPS = {"f": "forget gate f", "z": "update gate z"}
-LINES = {"solid": "", "dash": "7 4", "dot": "2 4", "longdash": "12 4"}  # as Plotly draws them
+BORDERS = {"solid": "3px solid", "dash": "3px dashed", "dot": "3px dotted", "longdash": "2px dashed"}
+GREYS = {theme.INK: "currentColor", theme.QUIET: "color-mix(in srgb, currentColor 65%, transparent)"}
+GRADIENT = "Thick lines are what 32 bits, in which a network is trained, have left; thin ones go on in 64."
 
 
 def gradient(xray: XRay) -> str:
@@ -28,10 +32,9 @@ def gradient(xray: XRay) -> str:
         return "the gradient grows beyond all numbers."
     best = max(ratios, key=lambda state: ratios[state])
     share, others = ratios[best], [state for state in ratios if state != best]
-    also = f", through {others[0]} {number(ratios[others[0]])}" if others else ""
-    told = f"at T = {count(xray.read)} the first step’s gradient is {number(share)} of the last one’s" + (
-        f" through {best}{also}" if others else ""
-    )
+    ways = f" through {NAMES[best]}" if others else ""
+    ways += "".join(f" and {number(ratios[state])} through {NAMES[state]}" for state in others)
+    told = f"at T = {count(xray.read)} the first step’s gradient is {number(share)} of the last one’s{ways}"
     verdict = "it fades" if share < FADED else "it explodes" if share > GROWN else "it arrives"
     return f"{told}: {verdict}.{_in_32_bits(xray, best)}"
 
@@ -151,14 +154,12 @@ def opening(shown: Sequence[Shown]) -> str:
 
 def legend(shown: Sequence[Shown]) -> str:
     """Every initializer with a piece of its line and what its gradient does, as HTML."""
-    rows = [f"<li>{_sample(one)}<b>{escape(one.title)}</b>: {escape(gradient(one.xray))}</li>" for one in shown]
-    return f'<ul class="xray-legend">{"".join(rows)}</ul>'
+    rows = [f"<p>{_sample(one)}<b>{escape(one.title)}</b>: {escape(gradient(one.xray))}</p>" for one in shown]
+    return f'<div class="xray-legend">{"".join(rows)}</div>'
 
 
 def _sample(one: Shown) -> str:
-    colour = one.style.colour
-    return (
-        '<svg width="36" height="10" viewBox="0 0 36 10" aria-hidden="true">'
-        f'<line x1="0" y1="5" x2="36" y2="5" stroke="{colour}" stroke-width="3" '
-        f'stroke-dasharray="{LINES[one.style.dash]}"/></svg>'
-    )
+    """A piece of the line; the two greys are those of the page, light or dark."""
+    line = BORDERS[one.style.dash]
+    colour = GREYS.get(one.style.colour, one.style.colour)
+    return f'<span class="xray-line" style="border-top:{line} {colour}" aria-hidden="true"></span>'

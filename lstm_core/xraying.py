@@ -37,7 +37,8 @@ def measure(config: RunConfig, layer: str = "") -> XRay:
         distance, alike = _parting(model, inside, layer, cell)
         values, lengths = inside.traces[layer], inside.lengths
         blocks = _blocks(model, layer, cell)
-        recurrent = {gate: blocks[f"weight_hh.{gate}"] for gate in cell.gates}
+        recurrent = {gate: blocks[f"weight_hh.{gate}"].contiguous().numpy() for gate in cell.gates}
+        stretch = {gate: _stretch(block.tobytes(), block.shape) for gate, block in recurrent.items()}
         return XRay(
             cell=config.model.cell,
             layer=layer,
@@ -49,8 +50,8 @@ def measure(config: RunConfig, layer: str = "") -> XRay:
             distance=distance,
             alike=alike,
             weights={name: _spread(block.numpy()) for name, block in blocks.items()},
-            spectrum={gate: spectrum(block).numpy() for gate, block in recurrent.items()},
-            radius={gate: spectral_radius(block) for gate, block in recurrent.items() if len(set(block.shape)) == 1},
+            spectrum={gate: found[0] for gate, found in stretch.items()},
+            radius={gate: found[1] for gate, found in stretch.items() if found[1] is not None},
             gates={gate: _spread(_running(values[gate], lengths).numpy()) for gate in cell.gates},
             saturation={gate: saturation(values[gate], lengths=lengths) for gate in cell.sigmoids},
             keep=None if cell.keep is None else _running(values[cell.keep], lengths).double().mean(0).numpy(),
@@ -62,6 +63,13 @@ def _sequences(task: TaskConfig, seed: int) -> Batch:
     """The sequences that the Lab shows of a run."""
     validation = task.data(seed).validation
     return validation.take(varied(validation))
+
+
+@lru_cache(maxsize=6 * 4)  # six networks of four gates: another length leaves the weights as they are
+def _stretch(block: bytes, shape: tuple[int, int]) -> tuple[Array, float | None]:
+    """Singular values and spectral radius of a recurrent block in 32 bits; no radius where it is not square."""
+    matrix = torch.frombuffer(bytearray(block), dtype=torch.float32).view(shape)
+    return spectrum(matrix).numpy(), spectral_radius(matrix) if shape[0] == shape[1] else None
 
 
 def _blocks(model: SequenceModel, layer: str, cell: Cell) -> dict[str, Tensor]:
@@ -93,8 +101,13 @@ def _parting(model: SequenceModel, inside: Inside, layer: str, cell: Cell) -> tu
     x, lengths = inside.x, inside.lengths
     other = _with_another_first_step(x.transpose(0, 1) if model.rnn.batch_first else x, lengths, layer)
     other = other.transpose(0, 1) if model.rnn.batch_first else other
-    twin = copy.deepcopy(model.rnn).double()
-    one, two = (trace(twin, values.double(), lengths=lengths)[layer] for values in (x, other))
+    batch = 0 if model.rnn.batch_first else 1
+    both = trace(
+        copy.deepcopy(model.rnn).double(),
+        torch.cat([x, other], dim=batch).double(),
+        lengths=None if lengths is None else lengths.repeat(2),
+    )[layer]
+    one, two = both.map(lambda values: values.chunk(2, dim=1)[0]), both.map(lambda values: values.chunk(2, dim=1)[1])
     counts = None if lengths is None else lengths.numpy()
     distance = {state: mean_of_running(_norms(one[state] - two[state]), counts) for state in cell.states}
     size = {state: mean_of_running(_norms(one[state]), counts) for state in cell.states}

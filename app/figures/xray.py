@@ -1,6 +1,7 @@
 """Pictures of networks before their first update, several side by side: one line style for each initializer.
 
-Every figure is a pure function of the networks to show; charts that differ by gate have a column for each gate.
+Every figure is a pure function of the networks to show, at least one. Where a cell has two states they stand beside
+each other on one y axis; what differs by gate has a column for each gate.
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app import theme
-from app.figures.panel import figure
 from lstm_core.tasks.base import Array
 from lstm_core.xray import Spread, XRay
 
 SMALLEST = 2.0**-149  # what 32 bits can tell from 0
-WIDE = 0.84  # of a gate's column that is used
+COLUMN = 0.84  # of a gate's column that is used
+GAP = 0.05  # between two pictures beside each other, of the whole width
+APART = 0.085  # of the height, between two names beside their curves
 SYMBOLS = {"h": "hidden state h", "c": "cell state c"}
+STROKES = {"solid": "━━", "dash": "╍╍", "dot": "┅┅", "longdash": "━ ━"}
+HOVER = "%{fullData.name}: %{y:.3g} at t = %{x}<extra></extra>"
+
+Trace = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -62,21 +68,32 @@ def gradient(shown: Sequence[Shown]) -> go.Figure:
     Thin lines are followed in 64 bits, thick ones are what 32 bits have left of them.
     """
     states = _states(shown)
-    drawing = _panes(shown, [f"{SYMBOLS[state]}: ‖∂L/∂{state}ₜ‖" for state in states], "norm of the gradient")
     low, high = _decades([one.xray.reach[state].exact for one in shown for state in states])
+    low -= 0.1 * (high - low)  # room for the names beneath their curves
+    traces, names = [], []
     for pane, state in enumerate(states):
         for one in shown:
             reach, x = one.xray.reach[state], np.arange(one.xray.steps)
+            kept = _line(one, x, _positive(reach.single), pane, width=3.0, hoverinfo="skip")
             exact = _line(one, x, _positive(reach.exact), pane, width=1.25, hovertemplate=HOVER)
-            kept = _line(one, x, _positive(reach.single), pane, width=3, showlegend=False, hoverinfo="skip")
-            drawing.add_traces([kept, exact])
+            traces += [kept, exact]
+        names += _names(shown, state, pane, (low, high))
         if low < np.log10(SMALLEST):
-            drawing.add_traces([_level(shown, SMALLEST, pane, "the smallest number of 32 bits")])
-    return drawing.update_yaxes(type="log", exponentformat="power", range=[low, high], autorange=False)
+            across, name = _level(
+                SMALLEST, (-0.5, shown[0].xray.steps - 0.5), pane, "smallest number of 32 bits", log=True
+            )
+            traces.append(across)
+            names.append(name)
+    titles = [f"{SYMBOLS[state]} over time step t" for state in states]
+    layout = _over_time(shown, titles, "norm of the gradient", (low, high))
+    return _drawing(traces, layout | {"annotations": names, "showlegend": False})
 
 
 def distance(shown: Sequence[Shown]) -> go.Figure:
-    """Two readings that differ in the first step alone: how far apart their states still are, step by step."""
+    """Two readings that differ in the first step alone: how far apart their states still are, step by step.
+
+    Near 10⁻¹⁶ of the states' own size 64 bits end as well, and what is left is rounding.
+    """
     return _through_time(shown, lambda xray: xray.distance, "distance")
 
 
@@ -87,33 +104,31 @@ def signal(shown: Sequence[Shown]) -> go.Figure:
 
 def memory(shown: Sequence[Shown]) -> go.Figure:
     """1 / (1 − f): for how many steps each unit keeps what it has, before any training; units in order."""
-    drawing = figure("units, from short to long memory (%)", "memory (time steps)")
-    for one in shown:
-        steps = one.xray.memory
-        if steps is not None:
-            drawing.add_trace(_line(one, np.linspace(0, 100, len(steps)), np.minimum(np.sort(steps), 1e6), 0))
-    if shown:
-        length = shown[0].xray.steps
-        drawing.add_trace(_level(shown, length, 0, f"the sequence, T = {length}", (0, 100)))
-    return drawing.update_yaxes(type="log", dtick=1, minor={"showgrid": True, "gridcolor": theme.GRID})
+    length = shown[0].xray.steps
+    across, name = _level(length, (0, 100), 0, f"the whole sequence, T = {length}", log=True)
+    found = [(one, np.minimum(np.sort(one.xray.memory), 1e6)) for one in shown if one.xray.memory is not None]
+    traces = [_line(one, np.linspace(0, 100, len(steps)), steps, 0) for one, steps in found]
+    largest = max([float(length), *(float(steps[-1]) for _, steps in found)])
+    layout = _beside(["units, from short to long memory (%)"], "memory (time steps)", (0, 100))
+    layout["yaxis"] |= {"type": "log", "range": [0, float(np.log10(largest * 2))], "autorange": False, "dtick": 1}
+    return _drawing([across, *traces], layout | {"annotations": [name]})
 
 
 def gates(shown: Sequence[Shown]) -> go.Figure:
     """How open each gate is, over units, steps and sequences: a wide place is where many values lie."""
-    letters = list(shown[0].xray.gates) if shown else []
-    drawing = _columns(letters, [""], "value")
-    drawing.add_traces(_violins(shown, [[one.xray.gates[gate] for gate in letters] for one in shown]))
-    return drawing
+    letters = list(shown[0].xray.gates)
+    traces = _violins(shown, [[one.xray.gates[gate] for gate in letters] for one in shown])
+    return _drawing(traces, _by_gate(letters, ["gate"], "value"))
 
 
 def weights(shown: Sequence[Shown]) -> go.Figure:
     """How the weights of each gate are spread, from the input and from the last state."""
-    letters = list(shown[0].xray.gates) if shown else []
-    drawing = _columns(letters, ["input weights", "recurrent weights"], "weight")
+    letters = list(shown[0].xray.gates)
+    traces: list[Trace] = []
     for pane, kind in enumerate(("weight_ih", "weight_hh")):
         spreads = [[one.xray.weights[f"{kind}.{gate}"] for gate in letters] for one in shown]
-        drawing.add_traces(_violins(shown, spreads, pane))
-    return drawing
+        traces += _violins(shown, spreads, pane)
+    return _drawing(traces, _by_gate(letters, ["input weights, by gate", "recurrent weights, by gate"], "weight"))
 
 
 def stretch(shown: Sequence[Shown]) -> go.Figure:
@@ -122,151 +137,181 @@ def stretch(shown: Sequence[Shown]) -> go.Figure:
     A diamond is the spectral radius, what they do to it when applied again and again. 1 is just right: it keeps its
     size.
     """
-    letters = list(shown[0].xray.spectrum) if shown else []
-    drawing = _columns(letters, [""], "factor")
-    drawing.add_trace(_level(shown, 1.0, 0, "just right: 1", (-0.5, len(letters) - 0.5)))
+    letters = list(shown[0].xray.spectrum)
+    across, name = _level(1.0, (-0.5, len(letters) - 0.5), 0, "just right: 1")
+    traces = [across]
     for number, one in enumerate(shown):
-        x, y = _curves_by_gate(number, len(shown), [one.xray.spectrum[gate] for gate in letters])
-        drawing.add_trace(_line(one, x, y, 0, width=2.25))
-        if one.xray.radius:
-            places = [letters.index(gate) + _offset(number, len(shown)) for gate in one.xray.radius]
-            marker = {"symbol": "diamond", "size": 8, "color": one.style.colour}
-            drawing.add_trace(
-                _line(one, places, list(one.xray.radius.values()), 0, mode="markers", marker=marker, showlegend=False)
-            )
-    return drawing.update_yaxes(rangemode="tozero")
+        width = COLUMN / len(shown) * 0.9
+        curves = []
+        for gate, values in enumerate(one.xray.spectrum.values()):
+            centre = gate + _offset(number, len(shown))
+            curves.append((np.linspace(centre - width / 2, centre + width / 2, len(values)), values))
+        traces.append(_line(one, *_with_gaps(curves), 0, width=2.25))
+        places = [letters.index(gate) + _offset(number, len(shown)) for gate in one.xray.radius]
+        marker = {"symbol": "diamond", "size": 8, "color": one.style.colour}
+        radius = np.array(list(one.xray.radius.values()))
+        traces.append(_line(one, np.array(places), radius, 0, mode="markers", marker=marker, showlegend=False))
+    layout = _by_gate(letters, ["gate"], "factor")
+    layout["yaxis"] |= {"rangemode": "tozero"}
+    return _drawing(traces, layout | {"annotations": [name]})
 
 
-HOVER = "%{fullData.name}: %{y:.3g} at t = %{x}<extra></extra>"
-
-
-def _through_time(shown: Sequence[Shown], of: Callable[[XRay], Mapping[str, Array]], title: str) -> go.Figure:
+def _through_time(shown: Sequence[Shown], of: Callable[[XRay], Mapping[str, Array]], y: str) -> go.Figure:
     """A pane for each state, over the time steps, on a logarithmic axis."""
     states = _states(shown)
-    drawing = _panes(shown, [SYMBOLS[state] for state in states], title)
+    traces = []
     for pane, state in enumerate(states):
         for one in shown:
             values = _positive(of(one.xray)[state])
-            drawing.add_trace(_line(one, np.arange(len(values)), values, pane, hovertemplate=HOVER))
-    low, high = _decades([of(one.xray)[state] for one in shown for state in states], coarse=1)
-    return drawing.update_yaxes(type="log", exponentformat="power", range=[low, high], autorange=False)
+            traces.append(_line(one, np.arange(len(values)), values, pane, hovertemplate=HOVER))
+    span = _decades([of(one.xray)[state] for one in shown for state in states], coarse=1)
+    return _drawing(traces, _over_time(shown, [f"{SYMBOLS[state]} over time step t" for state in states], y, span))
 
 
 def _states(shown: Sequence[Shown]) -> list[str]:
     """What goes from step to step, the cell state first: it is the way by which memory lasts."""
-    return sorted(shown[0].xray.signal) if shown else []
+    return sorted(shown[0].xray.signal)
 
 
-def _panes(shown: Sequence[Shown], titles: Sequence[str], y: str) -> go.Figure:
-    """Axes over time beside each other, with one y axis for all."""
-    drawing = _beside(titles, "time step t", y)
-    steps = max((one.xray.steps for one in shown), default=1)
-    return drawing.update_xaxes(range=[-0.5, steps - 0.5], autorange=False)
+def _over_time(shown: Sequence[Shown], titles: Sequence[str], y: str, span: tuple[float, float]) -> dict[str, Any]:
+    """Axes over time beside each other, with one logarithmic y axis for all."""
+    layout = _beside(titles, y, (-0.5, max(one.xray.steps for one in shown) - 0.5))
+    log = {"type": "log", "exponentformat": "power", "range": list(span), "autorange": False}
+    for pane in range(len(titles)):
+        layout[_axis("yaxis", pane)] |= log | ({"dtick": 1} if span[1] - span[0] <= 3 else {})
+    return layout
 
 
-def _columns(letters: Sequence[str], titles: Sequence[str], y: str) -> go.Figure:
+def _by_gate(letters: Sequence[str], titles: Sequence[str], y: str) -> dict[str, Any]:
     """Axes with a column for each gate."""
-    ticks = [f'<span style="color:{theme.GATES[letter]}">■</span> {letter}' for letter in letters]
-    drawing = _beside(titles, "gate" if len(letters) > 1 else "", y)
-    return drawing.update_xaxes(
-        range=[-0.5, len(letters) - 0.5], autorange=False, tickvals=list(range(len(letters))), ticktext=ticks, ticks=""
-    )
+    words = [f'<span style="color:{theme.GATES[letter]}">■</span> {letter}' for letter in letters]
+    layout = _beside(titles, y, (-0.5, len(letters) - 0.5))
+    for pane in range(len(titles)):
+        ticks = {"tickvals": list(range(len(letters))), "ticktext": words, "ticks": "", "showgrid": False}
+        layout[_axis("xaxis", pane)] |= ticks
+    return layout
 
 
-def _beside(titles: Sequence[str], x: str, y: str) -> go.Figure:
-    """One or two pairs of axes in a row; all share the y axis of the first."""
-    drawing = figure(x, y, meta={"panes": len(titles)})
-    count = max(len(titles), 1)
-    gap = 0.04 if count > 1 else 0.0
-    width = (1 - gap * (count - 1)) / count
+def _beside(titles: Sequence[str], y: str, span: tuple[float, float]) -> dict[str, Any]:
+    """The layout of pictures in a row, each with the title of its x axis; all share the y axis of the first."""
+    width = (1 - GAP * (len(titles) - 1)) / len(titles)
+    layout: dict[str, Any] = {}
     for pane, title in enumerate(titles):
-        start = pane * (width + gap)
-        drawing.update_layout(
-            {_axis("xaxis", pane): {"domain": [start, start + width], "title": {"text": x}, "anchor": _axis("y", pane)}}
-        )
-        if pane:
-            drawing.update_layout(
-                {_axis("yaxis", pane): {"matches": "y", "anchor": _axis("x", pane), "showticklabels": False}}
-            )
-        if title:
-            drawing.add_annotation(
-                text=title, x=start + width / 2, y=1, xref="paper", yref="paper", yanchor="bottom", showarrow=False
-            )
-    return drawing
+        start = pane * (width + GAP)
+        across = {"title": {"text": title}, "range": list(span), "autorange": False, "anchor": _axis("y", pane)}
+        layout[_axis("xaxis", pane)] = {**across, "domain": [start, start + width]}
+        first = {"title": {"text": y}} if pane == 0 else {"matches": "y", "showticklabels": False, "ticks": ""}
+        layout[_axis("yaxis", pane)] = {**first, "anchor": _axis("x", pane)}
+    return layout
+
+
+def _drawing(traces: Sequence[Trace], layout: Mapping[str, Any]) -> go.Figure:
+    return go.Figure(list(traces), {"template": theme.template(), **layout})
 
 
 def _axis(name: str, pane: int) -> str:
     return name if pane == 0 else f"{name}{pane + 1}"
 
 
-def _line(one: Shown, x: Any, y: Any, pane: int, *, width: float = 2.0, **rest: Any) -> go.Scatter:
-    style = {"mode": "lines", "line": theme.line(one.style.colour, width=width, dash=one.style.dash)}
-    place = {"xaxis": _axis("x", pane), "yaxis": _axis("y", pane), "showlegend": pane == 0}
-    return go.Scatter(**{"name": one.title, "legendgroup": one.title, "x": x, "y": y, **style, **place, **rest})
+def _line(one: Shown, x: Array, y: Array, pane: int, *, width: float = 2.0, **rest: Any) -> Trace:
+    return {
+        "type": "scatter",
+        "name": one.title,
+        "legendgroup": one.title,
+        "mode": "lines",
+        "line": theme.line(one.style.colour, width=width, dash=one.style.dash),
+        "x": x,
+        "y": y,
+        "xaxis": _axis("x", pane),
+        "yaxis": _axis("y", pane),
+        "showlegend": pane == 0,
+        **rest,
+    }
 
 
 def _level(
-    shown: Sequence[Shown], value: float, pane: int, name: str, ends: tuple[float, float] | None = None
-) -> go.Scatter:
-    """A dotted grey line right across."""
-    left, right = ends or (-0.5, max(one.xray.steps for one in shown) - 0.5)
-    grey = theme.line(theme.QUIET, width=1.25, dash=theme.CHANCE)
-    return go.Scatter(
-        name=name,
-        mode="lines",
-        line=grey,
-        x=[left, right],
-        y=[value, value],
-        xaxis=_axis("x", pane),
-        yaxis=_axis("y", pane),
-        showlegend=pane == 0,
-        hoverinfo="name",
-    )
+    value: float, ends: tuple[float, float], pane: int, name: str, *, log: bool = False
+) -> tuple[Trace, dict[str, Any]]:
+    """A dotted grey line right across, and its name above its end."""
+    across = {
+        "type": "scatter",
+        "name": name,
+        "mode": "lines",
+        "line": theme.line(theme.QUIET, width=1.25, dash=theme.CHANCE),
+        "x": np.array(ends),
+        "y": np.array([value, value]),
+        "xaxis": _axis("x", pane),
+        "yaxis": _axis("y", pane),
+        "showlegend": False,
+        "hoverinfo": "name",
+    }
+    place = {"x": ends[1], "y": float(np.log10(value)) if log else value, "xanchor": "right", "yanchor": "bottom"}
+    return across, {**place, "xref": _axis("x", pane), "yref": _axis("y", pane), "text": name, "showarrow": False}
 
 
-def _violins(shown: Sequence[Shown], spreads: Sequence[Sequence[Spread]], pane: int = 0) -> list[go.Scatter]:
-    """One outline for each initializer and gate, beside each other; as wide as its fullest place."""
-    half = WIDE / len(shown) / 2 if shown else 0.0
-    drawn = []
-    for number, (one, of_gates) in enumerate(zip(shown, spreads, strict=True)):
-        xs: list[float | None] = []
-        ys: list[float | None] = []
-        for gate, spread in enumerate(of_gates):
-            centre = gate + _offset(number, len(shown))
-            across = np.repeat(spread.share / spread.share.max() * half * 0.92, 2)
-            along = np.repeat(spread.edges, 2)[1:-1]
-            xs += [*(centre - across), *(centre + across[::-1]), float(centre - across[0]), None]
-            ys += [*along, *along[::-1], float(along[0]), None]
-        fill = {"fill": "toself", "fillcolor": one.style.colour, "opacity": 0.85, "hoverinfo": "name"}
-        drawn.append(_line(one, xs, ys, pane, width=1.25, **fill))
+def _names(shown: Sequence[Shown], state: str, pane: int, span: tuple[float, float]) -> list[dict[str, Any]]:
+    """Each initializer's name where its curve begins: beneath one that rises, above one that falls, none on another."""
+    height, places = span[1] - span[0], []
+    for one in shown:
+        values = np.log10(_positive(one.xray.reach[state].exact))
+        known = values[np.isfinite(values)]
+        if len(known):
+            side = -1 if known[-1] >= known[0] else 1
+            places.append((float(known[0]) + side * 0.6 * APART * height, one))
+    places.sort(key=lambda place: place[0])
+    drawn: list[dict[str, Any]] = []
+    lowest = span[0] + 0.5 * APART * height
+    for y, one in places:
+        at = max(y, lowest)
+        lowest = at + APART * height
+        stroke = f'<span style="color:{one.style.colour}">{STROKES[one.style.dash]}</span>'
+        where = {"x": 0, "y": at, "xref": _axis("x", pane), "yref": _axis("y", pane), "xanchor": "left"}
+        drawn.append({**where, "yanchor": "middle", "text": f"{stroke} {one.title}", "showarrow": False})
     return drawn
 
 
-def _curves_by_gate(number: int, count: int, curves: Sequence[Array]) -> tuple[list[float | None], list[float | None]]:
-    """Curves side by side in the columns of their gates, with gaps between."""
-    xs: list[float | None] = []
-    ys: list[float | None] = []
-    width = WIDE / count * 0.9
-    for gate, values in enumerate(curves):
-        centre = gate + _offset(number, count)
-        xs += [*np.linspace(centre - width / 2, centre + width / 2, len(values)).tolist(), None]
-        ys += [*values.tolist(), None]
-    return xs, ys
+def _violins(shown: Sequence[Shown], spreads: Sequence[Sequence[Spread]], pane: int = 0) -> list[Trace]:
+    """One outline for each initializer and gate, beside each other; as wide as its fullest place."""
+    half = COLUMN / len(shown) / 2 * 0.92
+    drawn = []
+    for number, (one, of_gates) in enumerate(zip(shown, spreads, strict=True)):
+        outlines = []
+        for gate, spread in enumerate(of_gates):
+            centre = gate + _offset(number, len(shown))
+            across = np.repeat(spread.share / spread.share.max() * half, 2)
+            along = np.repeat(spread.edges, 2)[1:-1]
+            outlines.append(
+                (
+                    np.concatenate([centre - across, (centre + across)[::-1], [centre - across[0]]]),
+                    np.concatenate([along, along[::-1], along[:1]]),
+                )
+            )
+        fill: dict[str, Any] = {"fill": "toself", "fillcolor": one.style.colour, "opacity": 0.85, "hoverinfo": "name"}
+        drawn.append(_line(one, *_with_gaps(outlines), pane, width=1.25, **fill))
+    return drawn
+
+
+def _with_gaps(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Curves (x, y) one after the other, with a gap between them."""
+    gap = np.array([np.nan])
+    xs, ys = ([part for curve in curves for part in (curve[place], gap)] for place in (0, 1))
+    return np.concatenate(xs), np.concatenate(ys)
 
 
 def _offset(number: int, count: int) -> float:
-    return (number - (count - 1) / 2) * WIDE / count
+    return (number - (count - 1) / 2) * COLUMN / count
 
 
 def _positive(values: Array) -> Array:
     """On a logarithmic axis 0 is nowhere."""
     with np.errstate(invalid="ignore"):
-        return np.where((values > 0) & np.isfinite(values), values, np.nan)
+        kept: Array = np.where((values > 0) & np.isfinite(values), values, np.nan)
+    return kept
 
 
 def _decades(curves: Sequence[Array], coarse: int = 5) -> tuple[float, float]:
     """The powers of ten between which all curves lie, in steps so coarse that the axis seldom moves."""
-    values = np.concatenate([_positive(curve) for curve in curves]) if curves else np.array([])
+    values = np.concatenate([_positive(curve) for curve in curves])
     values = values[np.isfinite(values)]
     if not len(values):
         return -coarse, 1
