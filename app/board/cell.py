@@ -36,7 +36,12 @@ def cell(walk: Walk, *, at: int, about: str, key: str, on_place: Callable[[Mappi
         if isinstance(place, Mapping):
             on_place(place)
 
-    _component(key=key, data=component_data(walk, at, about), on_place_change=moved)
+    known = key in st.session_state
+    shown = _component(key=key, data=component_data(walk, at, about), on_place_change=moved)
+    place = shown.get("place")
+    if isinstance(place, Mapping) and not known:  # as in `board`: the page is older than the server
+        on_place(place)
+        st.rerun()
 
 
 def component_data(walk: Walk, at: int, about: str) -> dict[str, Any]:
