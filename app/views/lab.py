@@ -35,6 +35,8 @@ def page() -> None:
 
 def _foot(here: session.Session, run: Run | None) -> None:
     """What Train would start, what gave way to the last change, and the button."""
+    if here.run is None:
+        st.page_link("views/lessons.py", label="New here? Begin with a lesson", icon=":material/school:")
     for note in here.notes:
         st.caption(plain(note))
     st.caption(summary.sentence(here.config))
