@@ -43,6 +43,7 @@ from lstm_core.runs.telemetry import decode
 
 GRADIENT = "gradient/l0.fwd.h"  # of the first layer, forward
 FRESH = 0.5  # seconds for which an answer is not made again
+PACES, SURE = 60, 3.0  # answers, and seconds at least, over which the pace of a race is measured
 LOOK = 2.0  # seconds between two looks at the newest snapshot of a run that goes on
 
 
@@ -75,7 +76,7 @@ class Feed:
         self._store, self._id = store, race_id
         self._lock = threading.Lock()
         self._runs: dict[str, Followed] = {}
-        self._paces: deque[tuple[float, int]] = deque(maxlen=20)
+        self._paces: deque[tuple[float, int]] = deque(maxlen=PACES)
         self._described: dict[str, Any] | None = None
         self._state: tuple[Any, ...] = ()
         self._answer: Answer | None = None
@@ -100,7 +101,8 @@ class Feed:
         self._runs = {runner.run: self._follow(store, race.plan, runner, width) for runner in runners}
         if self._described is None:
             self._described = next((store.get(r.run).about for r in runners if r.described), None)
-        self._paces.append((time.monotonic(), sum(max(runner.step, 0) for runner in runners)))
+        if any(runner.step >= 0 for runner in runners):
+            self._paces.append((time.monotonic(), sum(max(runner.step, 0) for runner in runners)))
         self._state = state
         return self._put_together(race, runners, others, width)
 
@@ -176,9 +178,11 @@ class Feed:
     def _stand(self, runners: Sequence[Runner], others: int) -> dict[str, Any]:
         """How far the race is; `seconds` until its end at the pace of the last looks, where that can be told."""
         going = [runner for runner in runners if runner.status not in OVER]
-        (since, before), (now, done) = self._paces[0], self._paces[-1]
         left = sum(runner.steps - max(runner.step, 0) for runner in going if runner.desired == "running")
-        pace = (done - before) / (now - since) if now > since else 0.0
+        pace = 0.0
+        if self._paces and self._paces[-1][0] - self._paces[0][0] > SURE:
+            (since, before), (now, done) = self._paces[0], self._paces[-1]
+            pace = (done - before) / (now - since)
         return {
             "runs": len(runners),
             "over": len(runners) - len(going),

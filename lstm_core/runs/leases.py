@@ -18,7 +18,7 @@ from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import is_dead
 from lstm_core.runs.records import OVER, Lease, LeaseLost, Request, RunNotFound, Status, Wishes
-from lstm_core.runs.schema import Database, checkpoints, overrides, runs
+from lstm_core.runs.schema import Database, checkpoints, overrides, race_runs, runs
 
 WAITING = ("queued", "running", "interrupted")  # statuses from which a worker may pick a run up
 CHANGED = {"state_version": runs.c.state_version + 1}
@@ -89,6 +89,9 @@ def _wishes() -> sa.Select[Any]:
     other = runs.alias()
     run, now = sa.bindparam("run", type_=sa.String), sa.bindparam("now", type_=sa.Float)
     waits = is_waiting(now, other) & (other.c.id != run) & (other.c.status != "running")
+    # The runs of a race go one after the other: each change costs a new start, and whole results are waited for.
+    of_race = sa.select(race_runs.c.race_id).where(race_runs.c.run_id == run)
+    waits &= ~sa.exists().where(race_runs.c.run_id == other.c.id, race_runs.c.race_id.in_(of_race))
     pending = (overrides.c.run_id == run) & overrides.c.step.is_(None)
     query = sa.select(runs.c.desired, runs.c.target, sa.exists().where(pending), sa.exists().where(waits))
     return query.where(runs.c.id == run, runs.c.fence == sa.bindparam("fence", type_=sa.Integer))

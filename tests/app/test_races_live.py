@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from safetensors.numpy import load
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from app import races_live, races_route
 from app.figures import race as figures
@@ -192,7 +193,13 @@ def test_figures_name_every_run_and_value(feed: Feed) -> None:
 
 @pytest.fixture
 def client(store: RunStore) -> Callable[..., Any]:
-    return TestClient(Starlette(routes=races_route.routes(lambda: store))).get
+    transport = httpx.ASGITransport(Starlette(routes=races_route.routes(lambda: store)))
+
+    async def ask(address: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://lab") as session:
+            return await session.get(address, headers=headers)
+
+    return lambda *wish, **more: asyncio.run(ask(*wish, **more))
 
 
 def test_the_routes_answer_once_and_say_what_is_not_there(client: Callable[..., Any], race: str) -> None:

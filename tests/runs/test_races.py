@@ -86,3 +86,16 @@ def test_a_deleted_run_leaves_the_race_and_the_race_goes_on(store: RunStore) -> 
     assert store.runners(race) == []
     assert store.add_seeds(race) == [9]
     assert [(r.value, r.seed) for r in store.runners(race)] == [(0, 9), (1, 9), (2, 9)]
+
+
+def test_runs_of_a_race_do_not_push_each_other_out_but_make_room_for_others(store: RunStore) -> None:
+    store.create_race(PLAN)
+    lease = store.acquire(store.waiting()[0], this_process())
+    assert lease is not None
+    assert not store.wishes(lease).others_waiting
+    other = store.create_race(PLAN)
+    assert store.wishes(lease).others_waiting
+    store.delete_race(other)
+    assert not store.wishes(lease).others_waiting
+    store.create(small())
+    assert store.wishes(lease).others_waiting
