@@ -90,6 +90,11 @@ class Evidence:
         """How many updates the recorded steps have seen."""
         return max(self.step, 0)
 
+    @property
+    def complete(self) -> bool:
+        """Whether all steps were taken that it was set to: it neither goes on nor ended early."""
+        return self.status == "finished" and self.step >= self.training.steps
+
     # How well it does.
 
     @property

@@ -93,9 +93,9 @@ def dead_units(e: Evidence) -> Finding | None:
         "bad" if e.never_learned else "warn",
         f"{count(dead)} of {count(units)} units are 0 at every time step of every shown sample: behind a ReLU at 0 "
         "comes no gradient, so they learn nothing.",
-        percent(dead / units),
-        dead / units,
-        "of the units silent",
+        count(dead),
+        float(dead),
+        f"silent units, of {count(units)}",
         "gates",
         e.seen,
         _alive(e),

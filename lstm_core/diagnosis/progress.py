@@ -154,7 +154,7 @@ def rate_too_low(e: Evidence) -> Finding | None:
     fell = _falling(e)
     if fell is None and not e.never_learned:
         return None
-    if e.status != "finished" or rate > usual / 10 or e.solved_at is not None:
+    if not e.complete or rate > usual / 10 or e.solved_at is not None:
         return None
     now = e.recent("loss/train")
     still = f"is still falling, by {percent(fell)} in the last quarter" if fell is not None else "has hardly moved"
@@ -176,7 +176,7 @@ def rate_too_low(e: Evidence) -> Finding | None:
 def still_learning(e: Evidence) -> Finding | None:
     """The steps ended before the learning did."""
     fell = _falling(e)
-    if fell is None or e.status != "finished" or e.solved_at is not None or learns_by_heart(e) is not None:
+    if fell is None or not e.complete or e.solved_at is not None or learns_by_heart(e) is not None:
         return None
     if e.training.learning_rate <= USUAL_RATE[e.training.optimizer] / 10:
         return None  # `rate_too_low` says it
