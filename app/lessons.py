@@ -33,6 +33,18 @@ PLACE = re.compile(r"\[\[([^\]:]+):\s*(\w+)(, in words)?\]\]")
 _FENCE = re.compile(r"\A---\s*\n(.*?)\n---\s*\n(.*)\Z", re.DOTALL)
 _HEADING = re.compile(r"^## +", re.MULTILINE)
 
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML in which yes, no, on and off are the words they are, and may answer a question."""
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    sign: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+    for sign, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile("^(?:true|false)$", re.IGNORECASE), list("tTfF"))
+
 Words = Annotated[str, Field(min_length=1, max_length=600)]
 Name = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^:\[\]]+$")]
 
@@ -231,7 +243,7 @@ def parse(name: str, text: str) -> Lesson:
     if fenced is None:
         raise ValueError("It does not begin with its settings: write them in YAML between two lines of three dashes.")
     try:
-        front = yaml.safe_load(fenced[1])
+        front = yaml.load(fenced[1], _Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 2}" if mark else ""
@@ -252,12 +264,14 @@ def parse(name: str, text: str) -> Lesson:
 
 def _sentences(error: ValidationError) -> Iterator[str]:
     """What is wrong, naming the field; places in lists are counted from 1."""
-    for detail, sentence in zip(error.errors(include_url=False), explain(error), strict=True):
+    details = error.errors(include_url=False)
+    counted = all(detail["type"] == "too_short" for detail in details)  # else the list lacks what is wrong in it
+    for detail, sentence in zip(details, explain(error), strict=True):
         written = ".".join(map(str, detail["loc"]))
         read = " → ".join(str(part + 1) if isinstance(part, int) else part for part in detail["loc"])
         if detail["type"] == "missing":
             yield f"{read} is missing."
         elif detail["type"] == "contradiction":
             yield f"{read}: {sentence}" if read else sentence
-        else:
-            yield sentence.replace(written, read, 1) if written else sentence
+        elif counted or detail["type"] != "too_short":
+            yield sentence.replace(written, read, 1)
