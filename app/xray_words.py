@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
@@ -9,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from app import theme
-from app.figures.xray import Shown
+from app.figures.xray import STYLES, Shown
 from lstm_core.cells import CELLS
 from lstm_core.wording import count, number, percent
 from lstm_core.xray import XRay
@@ -114,35 +115,42 @@ SAYS: Mapping[str, Callable[[XRay], str]] = MappingProxyType(
 
 
 def together(name: str, shown: Sequence[Shown]) -> str:
-    """A clause for each initializer, one after the other."""
-    return " ".join(f"{one.title}: {SAYS[name](one.xray)}" for one in shown)
+    """A line for each initializer."""
+    return "\n".join(f"{one.title}: {SAYS[name](one.xray)}" for one in shown)
 
 
 def why(shown: Sequence[Shown]) -> str:
-    """Why the one forgets and the other does not: the least and the best gradient, and the gates behind them."""
-    able = [one for one in shown if one.xray.memory is not None and np.isfinite(_best(one.xray))]
-    if len(able) < 2:
+    """Why one forgets and another does not: how much of the gradient arrives, and the gates behind it.
+
+    The one that forgets is PyTorch's default where it is there and does; the other the one whose gradient keeps its
+    size best. Nothing where nobody forgets, and for cells without a gate that keeps the state.
+    """
+    arrives = {one.title: _arriving(one.xray) for one in shown}
+    forgetful = [one for one in shown if one.xray.keep is not None and 0 < arrives[one.title] < FADED]
+    if not forgetful:
         return ""
-    worst, best = min(able, key=lambda one: _best(one.xray)), max(able, key=lambda one: _best(one.xray))
-    if _best(worst.xray) >= FADED:
-        return ""
-    keep = KEEPS[str(CELLS[worst.xray.cell].keep)]
-    share = float(np.mean(worst.xray.keep)) if worst.xray.keep is not None else 0.0
+    worst = min(forgetful, key=lambda one: (one.style != STYLES["pytorch"], arrives[one.title]))
+    keep, kept = CELLS[worst.xray.cell].keep, worst.xray.keep
+    assert keep is not None
+    assert kept is not None
+    share = float(kept.mean())
     said = (
-        f"{worst.title} starts with its {keep} at {number(share)}: of what a unit holds, each step keeps "
-        f"{percent(share)} and loses the rest. After {count(worst.xray.read)} steps {number(_best(worst.xray))} of the "
-        "gradient is left, so training cannot see what the first step was good for."
+        f"{worst.title} starts with its {KEEPS[keep]} at {number(share)}: of what a unit holds, each step keeps "
+        f"{percent(share)} and loses the rest. Of the gradient at the last step, {number(arrives[worst.title])} "
+        f"arrives {count(worst.xray.read - 1)} steps earlier at the first one, so training cannot see what the first "
+        "step was good for."
     )
-    longest = best.xray.memory
-    if longest is None or _best(best.xray) < FADED:
+    able = [one for one in shown if FADED <= arrives[one.title] <= GROWN and one.xray.memory is not None]
+    best = min(able, key=lambda one: abs(math.log(arrives[one.title])), default=None)
+    if best is None or best.xray.memory is None:
         return said
-    return (
-        f"{said} {best.title} sets the gate so that units remember for {number(float(longest.min()))} to "
-        f"{number(float(longest.max()))} steps, and {number(_best(best.xray))} of it arrives."
-    )
+    low, high = (number(float(steps)) for steps in (best.xray.memory.min(), best.xray.memory.max()))
+    arrived = number(arrives[best.title])
+    return f"{said} With {best.title} the units remember for {low} to {high} steps, and {arrived} arrives."
 
 
-def _best(xray: XRay) -> float:
+def _arriving(xray: XRay) -> float:
+    """Of the gradient at the last step, what arrives at the first by the better way; NaN where there is none."""
     return max(xray.ratio(state) for state in xray.reach)
 
 

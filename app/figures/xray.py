@@ -84,17 +84,14 @@ def gradient(shown: Sequence[Shown]) -> go.Figure:
             )
             traces.append(across)
             names.append(name)
-    titles = [f"{SYMBOLS[state]} over time step t" for state in states]
+    titles = [f"time step t<br>{SYMBOLS[state]}" for state in states]
     layout = _over_time(shown, titles, "norm of the gradient", (low, high))
     return _drawing(traces, layout | {"annotations": names, "showlegend": False})
 
 
 def distance(shown: Sequence[Shown]) -> go.Figure:
-    """Two readings that differ in the first step alone: how far apart their states still are, step by step.
-
-    Near 10⁻¹⁶ of the states' own size 64 bits end as well, and what is left is rounding.
-    """
-    return _through_time(shown, lambda xray: xray.distance, "distance")
+    """How far apart two readings that differ in the first step alone still are, as far as 64 bits can tell."""
+    return _through_time(shown, _told_apart, "distance")
 
 
 def signal(shown: Sequence[Shown]) -> go.Figure:
@@ -128,7 +125,7 @@ def weights(shown: Sequence[Shown]) -> go.Figure:
     for pane, kind in enumerate(("weight_ih", "weight_hh")):
         spreads = [[one.xray.weights[f"{kind}.{gate}"] for gate in letters] for one in shown]
         traces += _violins(shown, spreads, pane)
-    return _drawing(traces, _by_gate(letters, ["input weights, by gate", "recurrent weights, by gate"], "weight"))
+    return _drawing(traces, _by_gate(letters, ["gate<br>input weights", "gate<br>recurrent weights"], "weight"))
 
 
 def stretch(shown: Sequence[Shown]) -> go.Figure:
@@ -138,8 +135,8 @@ def stretch(shown: Sequence[Shown]) -> go.Figure:
     size.
     """
     letters = list(shown[0].xray.spectrum)
-    across, name = _level(1.0, (-0.5, len(letters) - 0.5), 0, "just right: 1")
-    traces = [across]
+    across, _ = _level(1.0, (-0.5, len(letters) - 0.5), 0, "just right: 1", log=True)
+    traces = [across | {"showlegend": True}]
     for number, one in enumerate(shown):
         width = COLUMN / len(shown) * 0.9
         curves = []
@@ -152,8 +149,14 @@ def stretch(shown: Sequence[Shown]) -> go.Figure:
         radius = np.array(list(one.xray.radius.values()))
         traces.append(_line(one, np.array(places), radius, 0, mode="markers", marker=marker, showlegend=False))
     layout = _by_gate(letters, ["gate"], "factor")
-    layout["yaxis"] |= {"rangemode": "tozero"}
-    return _drawing(traces, layout | {"annotations": [name]})
+    most = max(float(values[0]) for one in shown for values in one.xray.spectrum.values())
+    layout["yaxis"] |= {
+        "type": "log",
+        "dtick": 1,
+        "range": [-3, max(0.5, np.log10(max(most, 1)) + 0.3)],
+        "autorange": False,
+    }
+    return _drawing(traces, layout)
 
 
 def _through_time(shown: Sequence[Shown], of: Callable[[XRay], Mapping[str, Array]], y: str) -> go.Figure:
@@ -165,7 +168,13 @@ def _through_time(shown: Sequence[Shown], of: Callable[[XRay], Mapping[str, Arra
             values = _positive(of(one.xray)[state])
             traces.append(_line(one, np.arange(len(values)), values, pane, hovertemplate=HOVER))
     span = _decades([of(one.xray)[state] for one in shown for state in states], coarse=1)
-    return _drawing(traces, _over_time(shown, [f"{SYMBOLS[state]} over time step t" for state in states], y, span))
+    return _drawing(traces, _over_time(shown, [f"time step t<br>{SYMBOLS[state]}" for state in states], y, span))
+
+
+def _told_apart(xray: XRay) -> dict[str, Array]:
+    """The distance by state, without what is smaller than the last of 64 bits of the state: that is rounding."""
+    least = {state: 2.0**-52 * np.sqrt(xray.units) * size for state, size in xray.signal.items()}
+    return {state: np.where(apart > least[state], apart, np.nan) for state, apart in xray.distance.items()}
 
 
 def _states(shown: Sequence[Shown]) -> list[str]:
@@ -195,7 +204,7 @@ def _by_gate(letters: Sequence[str], titles: Sequence[str], y: str) -> dict[str,
 def _beside(titles: Sequence[str], y: str, span: tuple[float, float]) -> dict[str, Any]:
     """The layout of pictures in a row, each with the title of its x axis; all share the y axis of the first."""
     width = (1 - GAP * (len(titles) - 1)) / len(titles)
-    layout: dict[str, Any] = {}
+    layout: dict[str, Any] = {"margin": {"b": 56}} if len(titles) > 1 else {}
     for pane, title in enumerate(titles):
         start = pane * (width + GAP)
         across = {"title": {"text": title}, "range": list(span), "autorange": False, "anchor": _axis("y", pane)}
@@ -246,7 +255,14 @@ def _level(
         "hoverinfo": "name",
     }
     place = {"x": ends[1], "y": float(np.log10(value)) if log else value, "xanchor": "right", "yanchor": "bottom"}
-    return across, {**place, "xref": _axis("x", pane), "yref": _axis("y", pane), "text": name, "showarrow": False}
+    return across, {
+        **place,
+        "xref": _axis("x", pane),
+        "yref": _axis("y", pane),
+        "text": name,
+        "showarrow": False,
+        "bgcolor": theme.PAPER,
+    }
 
 
 def _names(shown: Sequence[Shown], state: str, pane: int, span: tuple[float, float]) -> list[dict[str, Any]]:
@@ -264,9 +280,12 @@ def _names(shown: Sequence[Shown], state: str, pane: int, span: tuple[float, flo
     for y, one in places:
         at = max(y, lowest)
         lowest = at + APART * height
-        stroke = f'<span style="color:{one.style.colour}">{STROKES[one.style.dash]}</span>'
+        stroke = STROKES[one.style.dash]
+        if one.style.colour not in (theme.INK, theme.QUIET):  # which are other greys on a dark page
+            stroke = f'<span style="color:{one.style.colour}">{stroke}</span>'
         where = {"x": 0, "y": at, "xref": _axis("x", pane), "yref": _axis("y", pane), "xanchor": "left"}
-        drawn.append({**where, "yanchor": "middle", "text": f"{stroke} {one.title}", "showarrow": False})
+        text = {"text": f"{stroke} {one.title}", "font": {"color": theme.INK}, "showarrow": False}
+        drawn.append({**where, "yanchor": "middle", **text})
     return drawn
 
 
@@ -286,8 +305,15 @@ def _violins(shown: Sequence[Shown], spreads: Sequence[Sequence[Spread]], pane: 
                     np.concatenate([along, along[::-1], along[:1]]),
                 )
             )
-        fill: dict[str, Any] = {"fill": "toself", "fillcolor": one.style.colour, "opacity": 0.85, "hoverinfo": "name"}
-        drawn.append(_line(one, *_with_gaps(outlines), pane, width=1.25, **fill))
+        # of two in one colour the dashed one is hollow
+        fill = one.style.colour if one.style.dash == "solid" else "rgba(0,0,0,0)"
+        look = {
+            "fill": "toself",
+            "fillcolor": fill,
+            "hoverinfo": "name",
+            "line": theme.line(one.style.colour, width=1.25),
+        }
+        drawn.append(_line(one, *_with_gaps(outlines), pane) | look)
     return drawn
 
 
