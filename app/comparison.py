@@ -29,16 +29,15 @@ def chosen(ids: str) -> list[Run]:
 
 def draw() -> None:
     """The charts of the runs in the address, drawn again now and then while one of them goes on."""
-    going = any(run.status not in OVER for run in chosen(session.own("compare")))
-    st.fragment(_draw, run_every=REFRESH if going else None)()
+    runs = chosen(session.own("compare"))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"{len(runs)} runs over each other" if len(runs) > 1 else "One run", anchor=False)
+        st.button("Close the comparison", icon=":material/close:", type="tertiary", on_click=_close)
+    st.fragment(_draw, run_every=REFRESH if any(run.status not in OVER for run in runs) else None)()
 
 
 def _draw() -> None:
-    runs = chosen(session.own("compare"))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(f"{len(runs)} runs over each other", anchor=False)
-        st.button("Close the comparison", icon=":material/close:", type="tertiary", on_click=_close)
-    charts.show(pictures(runs), key="comparison", columns=2)
+    charts.show(pictures(chosen(session.own("compare"))), key="comparison", columns=2)
 
 
 def _close() -> None:

@@ -71,12 +71,13 @@ def begin(page: str = "lab") -> Session:
     query = st.query_params.to_dict()
     arrived, session.page = session.page not in (None, page), page
     if arrived and not query:
-        session.own = {}
+        session.query, session.own = query, {}
         session.notes, session.problems = [], []
         _write(session)
     elif arrived or (not session.acted and query != session.query):
         _read(session, query)
-    _let_go_of_a_deleted_run(session)
+    if _let_go_of_a_deleted_run(session):
+        _write(session)
     session.acted = False
     if session.heading is not None:
         wanted, session.heading = session.heading, None
@@ -134,12 +135,15 @@ def _read(session: Session, query: Mapping[str, str]) -> None:
     session.problems += own_data.missing(session.config)
 
 
-def _let_go_of_a_deleted_run(session: Session) -> None:
-    if session.run is not None and find(session.run) is None:
-        session.problems.append(
-            f"There is no run “{session.run[:40]}” here: it was deleted or the link is incomplete. This is the example."
-        )
-        session.run, session.watching = None, False
+def _let_go_of_a_deleted_run(session: Session) -> bool:
+    """Look at the example where the run is not there (any more), and say so; returns whether that was the case."""
+    if session.run is None or find(session.run) is not None:
+        return False
+    session.problems.append(
+        f"There is no run “{session.run[:40]}” here: it was deleted or the link is incomplete. This is the example."
+    )
+    session.run, session.watching = None, False
+    return True
 
 
 def _write(session: Session) -> None:
