@@ -69,10 +69,11 @@ class Board {
     });
     this.snapshots = new Snapshots(data.base, () => this.wake());
     this.histories = new Histories(data.base, () => this.#refresh());
-    this.groups = new Groups(data.groups ?? {}, () => this.#refresh(), () => this.top.offsetHeight);
     this.findings = new Findings(data.base, () => this.#refresh());
     this.headline = new Headline(this.#steering());
     this.headline.node.hidden = Boolean(data.only?.length) && !data.only.includes("findings"); // a lesson lets one look first
+    this.top = el("div.lab-top", {}, this.head.line, this.transport.node, this.headline.node);
+    this.groups = new Groups(data.groups ?? {}, () => this.#refresh(), this.top);
     this.#build();
     this.#clear();
     this.onKey = (event) => press(event, this);
@@ -115,6 +116,7 @@ class Board {
     document.documentElement.classList.remove("lab-present");
     this.resized.disconnect();
     this.seen.disconnect();
+    this.groups.close();
     for (const panel of this.panels) panel.close?.();
     this.root.remove();
   }
@@ -124,7 +126,6 @@ class Board {
   #build() {
     this.sampler = new Sampler((sample) => this.#choose(sample));
     this.columns = { steps: el("div.lab-column"), time: el("div.lab-column") };
-    this.top = el("div.lab-top", {}, this.head.line, this.transport.node, this.headline.node);
     this.root = el(
       "div.lab-board",
       { "data-mode": "light" },

@@ -34,16 +34,18 @@ export function judged(about, arrays) {
     if (!sample.targets) return { said: name(0), right: sample.target, sure: sure[k], share: Number(name(0) === sample.target), off: NaN };
     const asked = [...sample.targets.keys()].filter((step) => sample.targets[step]);
     const wrong = asked.filter((step) => name(step) !== sample.targets[step]);
-    const long = (text) => (asked.some((step) => sample.targets[step].length > 1) ? " " : "");
-    const words = about.answering === "decoded" ? asked.map(name).join(long()) : wrong.slice(0, TOLD).map((step) => `${spoken(sample.marks[step] ?? step)} is ${name(step)}, not ${sample.targets[step]}`).join("; ");
-    const right = about.answering === "decoded" ? asked.map((step) => sample.targets[step]).join(long()) : "";
+    const words = about.answering === "decoded" ? joined(asked.map(name)) : wrong.slice(0, TOLD).map((step) => `${spoken(sample.marks[step] ?? step)} is ${name(step)}, not ${sample.targets[step]}`).join("; ");
+    const right = about.answering === "decoded" ? joined(asked.map((step) => sample.targets[step])) : "";
     return { said: words, right, sure: sure[k], share: 1 - wrong.length / (asked.length || 1), off: NaN, asked: asked.length, wrong: wrong.length };
   });
 }
 
+/** Signs close together, words apart. */
+const joined = (signs) => signs.map((sign) => (sign.length > 1 ? ` ${sign}` : sign)).join("\u200a").trim();
+
 /** Cards, one for each sample. */
 export class Gallery {
-  constructor(context, options) {
+  constructor(context, _options, switches) {
     this.context = context;
     this.node = el("div.lab-words.lab-gallery");
     const choices = (context.choices.gallery ??= {});
@@ -55,7 +57,7 @@ export class Gallery {
       this.turned = 0;
       context.wake();
     });
-    options.append(this.order);
+    switches.append(this.order);
   }
 
   draw(about, _sample, arrays) {
@@ -165,7 +167,7 @@ export class Confusion {
       this.cells.push(...cells);
       return el("tr", {}, head(name, "row"), ...cells);
     });
-    const columns = el("tr", {}, el("th.lab-corner", { scope: "row" }, "right ↓  answer →"), ...about.answers.map((name) => head(name, "col")));
+    const columns = el("tr", {}, el("th.lab-corner", { scope: "row" }, "answer →\nright ↓"), ...about.answers.map((name) => head(name, "col")));
     this.node.style.setProperty("--rows", about.answers.length + 1);
     this.node.replaceChildren(el("table", {}, el("thead", {}, columns), el("tbody", {}, ...rows)));
   }

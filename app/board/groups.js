@@ -9,11 +9,11 @@ export class Groups {
   /**
    * @param {Object<string, string>} titles by id, in their order
    * @param {() => void} changed
-   * @param {() => number} above how much of the page's upper end is covered, px
+   * @param {HTMLElement} head what covers the page's upper end
    */
-  constructor(titles, changed, above) {
+  constructor(titles, changed, head) {
     const board = ++boards;
-    Object.assign(this, { changed, above });
+    Object.assign(this, { changed, head });
     this.opened = new Set(remembered());
     this.parts = Object.entries(titles).map(([id, title]) => {
       const body = el("section.lab-group", { id: `lab-${board}-${id}`, "aria-label": title, "data-group": id, hidden: true });
@@ -22,6 +22,8 @@ export class Groups {
       return { id, chip, body };
     });
     this.node = el("div.lab-groups", { role: "group", "aria-label": "More panels", hidden: true }, el("span.lab-label", {}, "More"), ...this.parts.map(({ chip }) => chip));
+    this.sized = new ResizeObserver(() => (this.node.style.top = `${head.offsetHeight}px`));
+    this.sized.observe(head);
     this.bodies = el("div.lab-bodies", {}, ...this.parts.map(({ body }) => body));
   }
 
@@ -56,8 +58,12 @@ export class Groups {
     const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     const body = this.parts.find((part) => part.id === id)?.body;
     if (!on || !body) return;
-    body.style.scrollMarginTop = `${this.above() + 8}px`;
+    body.style.scrollMarginTop = `${this.head.offsetHeight + this.node.offsetHeight}px`;
     body.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+  }
+
+  close() {
+    this.sized.disconnect();
   }
 
   #show() {

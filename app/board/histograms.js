@@ -6,6 +6,7 @@ import { short } from "./marks.js";
 import { number, percent } from "./text.js";
 
 const GAP = 6; // px between rows
+const TALLER = 3; // than the shape of now an outline may be; beyond, its tip is cut off
 const BYTES = 8; // values of a byte that make one bin
 
 /**
@@ -142,10 +143,10 @@ export class HistogramPanel extends Panel {
     pen.fillRect(x, y + high, wide, 1);
     cell.range = this.#range(cell);
     if (!cell.now && !cell.first) return;
-    const tallest = peak(cell.now ?? cell.first);
+    const tallest = cell.now ? Math.max(peak(cell.now), Math.min(cell.first ? peak(cell.first) : 0, TALLER * peak(cell.now))) : peak(cell.first);
     pen.save();
     pen.beginPath();
-    pen.rect(x, y, wide, high + 1); // an outline may be taller than what it is compared with
+    pen.rect(x, y, wide, high + 1);
     pen.clip();
     if (cell.now) {
       this.#shape(cell, cell.now, tallest, true);

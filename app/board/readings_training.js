@@ -143,7 +143,7 @@ export const TRAINING = {
       : known.about.answering === "sequence"
         ? `The surest of its mistakes: ${percent(surest.sure)} for ${spoken(surest.said)} where ${spoken(surest.right)} is right.`
         : `The surest of those with a mistake: ${percent(surest.sure)} on average, with ${count(surest.asked - surest.wrong)} of ${count(surest.asked)} right.`;
-    return { number: `${count(right)} of ${count(found.length)}`, label: known.about.answering === "sequence" ? "right" : "right from end to end", sentence };
+    return { number: `${count(right)} of ${count(found.length)}`, label: known.about.answering === "sequence" ? "right" : "all right", sentence };
   },
 
   confusion(known) {

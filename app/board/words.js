@@ -18,7 +18,7 @@ export class WordsPanel extends Panel {
     this.context = context;
     const { about } = context;
     const View = VIEWS[spec.id] ?? (about.answering !== "sequence" ? Signs : about.answers ? Classes : Value);
-    this.view = new View(context, this.options);
+    this.view = new View(context, this.options, this.switches);
     this.picture.setAttribute("role", "group");
     this.picture.append(this.view.node);
     this.view.node.tabIndex = 0; // it may scroll, also by keyboard

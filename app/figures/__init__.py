@@ -78,8 +78,8 @@ PANELS: tuple[Panel, ...] = (
     Panel("attention", "Attention", "time", "maps", through_time.attention, fits=_attends, height=0.55),
     Panel("attention", "Attention", "time", "alignment", through_time.alignment, fits=_aligns, height=1.1),
     # below: …, the function that draws it, whether it fits, its height, its group
-    Panel("attention_keys", "Attention on key inputs", "steps", "lines", training.keys, _has_keys, 1, "attention"),
     Panel("attention_past", "Attention over training", "time", "evolution", training.attention, _looks, 1, "attention"),
+    Panel("attention_keys", "Attention on key inputs", "steps", "lines", training.keys, _has_keys, 0.8, "attention"),
     Panel("gate_histograms", "Values of the gates", "time", "histograms", weights.of_gates, _has_gates, 1.7, "gates"),
     Panel("stuck", "Saturation of the units", "steps", "lines", weights.stuck, _has("stuck"), 1.7, "gates"),
     Panel("gradient_past", "Gradient over training", "time", "evolution", training.gradient, _any, 1.3, "gates"),

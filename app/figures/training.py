@@ -52,7 +52,7 @@ def attention(about: About) -> go.Figure:
 
 def keys(_about: About) -> go.Figure:
     """Notice how much of the attention lies on the inputs that decide, over the whole validation part."""
-    drawing = figure("training step", "attention on the inputs that decide")
+    drawing = figure("training step", "share of the attention")
     line = theme.line(theme.QUIET, width=2, dash=theme.VALIDATION)
     drawing.add_trace(curve("validation", "attention_on_keys/val", line, **DOTS))
     return drawing.update_yaxes(range=[0, 1.02], autorange=False)

@@ -45,11 +45,20 @@ class Played:
         state = TrainState(config)
         self.about = json.loads(json.dumps(state.about))
         rows: list[Step] = []
+        self.steps: list[int] = []
+        kept = []
         for item in train(config, state, snapshot_seconds=0):
             if isinstance(item, Snapshot):
-                self.pictures = {**item.arrays, **item.samples[0]}
+                kept.append({**item.arrays, **item.samples[0]})
+                self.steps.append(item.step)
             else:
                 rows.append(item)
+        self.first, self.pictures = kept[0], kept[-1]
+        self.histories = {
+            name: (self.steps, np.stack([arrays[name] for arrays in kept]))
+            for name, array in self.first.items()
+            if array.ndim == 1 and all(arrays.get(name, array[:0]).shape == array.shape for arrays in kept)
+        }
         names = {name for row in rows for name in row.scalars}
         self.columns: dict[str, Any] = {name: np.array([r.scalars.get(name, np.nan) for r in rows]) for name in names}
         self.columns["step"] = np.array([row.step for row in rows])
@@ -85,7 +94,7 @@ def test_every_binding_names_something_that_the_run_measures(played: Played) -> 
 
 def test_filling_puts_the_measured_values_on_every_visible_trace(played: Played) -> None:
     for panel, figure in drawings(played.about):
-        figures.fill(figure, {**played.columns, **played.pictures})
+        figures.fill(figure, {**played.columns, **played.pictures}, 0, played.first, played.histories)
         for trace in figure.data:
             filled = FILLED[trace.type](trace)
             assert filled is not None, f"{panel}: {trace.name} is empty"
@@ -149,8 +158,52 @@ def test_specs_are_json_with_the_panels_that_fit(played: Played) -> None:
 
 def test_the_outline_has_the_panels_of_a_run_without_extras() -> None:
     assert [panel["id"] for panel in figures.outline()] == [
-        "loss", "gradient_norms", "metric", "gradient_time", "gates", "answers",
+        "loss", "gradient_norms", "metric", "gradient_time", "gates",
+        "gate_histograms", "stuck", "gradient_past", "weights", "spectrum", "updates", "gallery", "answers", "findings",
     ]  # fmt: skip
+
+
+def test_each_group_has_panels_and_old_runs_have_those_that_they_can_fill(played: Played) -> None:
+    assert {panel.group for panel in figures.PANELS} == {"main", *figures.GROUPS}
+    old = {name: value for name, value in played.about.items() if name not in ("measures", "gallery")}
+    ids = {panel["id"] for panel in figures.specs(old)["panels"]}
+    assert {"gradient_past", "gate_histograms", "answers"} <= ids
+    assert not ids & {"weights", "spectrum", "updates", "stuck", "gallery", "confusion"}
+
+
+def test_histograms_have_the_density_that_numpy_finds(played: Played) -> None:
+    """Of weights that were counted, and of the bytes of a gate up to the end of the sample."""
+    layer, gate = played.about["layers"][0], played.about["gates"][0]
+    spread = dict(drawings(played.about))["weights"]
+    figures.fill(spread, played.pictures, 0, played.first)
+    (now, then) = spread.data[:2]
+    reach = float(played.pictures[f"range/weights/{layer}.weight_ih"][0])
+    counts = played.pictures[f"weights/{layer}.weight_ih.{gate}"]
+    edges = np.linspace(-reach, reach, len(counts) + 1)
+    np.testing.assert_allclose(now.x, (edges[1:] + edges[:-1]) / 2)
+    np.testing.assert_allclose(now.y, counts / counts.sum() / np.diff(edges))
+    assert then.meta["first"]
+    assert len(then.y) == len(counts)
+
+    values = dict(drawings(played.about))["gate_histograms"]
+    figures.fill(values, played.pictures, 0, played.first)
+    state = next(trace for trace in values.data if trace.meta["name"] == "h" and not trace.meta.get("first"))
+    end = through_time.read_steps(played.about["samples"][0]["marks"]) or played.about["T"]
+    stored = played.pictures[f"gate/{layer}.h"][:, :end]
+    high = float(played.pictures[f"range/{layer}.h"][0]) if "h" in played.about["unbounded"] else 1.0
+    expected, edges = np.histogram(stored, bins=32, range=(0, 256), density=True)
+    np.testing.assert_allclose(state.y, expected * 256 / (2 * high))
+    np.testing.assert_allclose(state.x, ((edges[1:] + edges[:-1]) / 256 - 1) * high, atol=1e-9)
+
+
+def test_maps_over_training_have_a_row_for_each_kept_step(played: Played) -> None:
+    drawing = dict(drawings(played.about))["gradient_past"]
+    figures.fill(drawing, played.pictures, 0, None, played.histories)
+    name = drawing.data[0].meta["z"]
+    assert list(drawing.data[0].y) == played.steps
+    positive = played.histories[name][1] > 0
+    np.testing.assert_allclose(10 ** np.array(drawing.data[0].z)[positive], played.histories[name][1][positive])
+    assert np.isnan(np.array(drawing.data[0].z)[~positive]).all()
 
 
 def test_chance_is_drawn_across_all_steps() -> None:

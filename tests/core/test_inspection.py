@@ -177,6 +177,8 @@ def test_which_class_is_taken_for_which_is_counted_at_validations() -> None:
     for right, answer in zip(part.targets, said, strict=True):
         expected[right, answer] += 1
     np.testing.assert_array_equal(snapshots[-1].arrays["confusion"], expected)
+    again = TrainState.load(state.config, state.dump())
+    np.testing.assert_array_equal(again.probe.snapshot(6).arrays["confusion"], expected)
     assert "confusion" in state.about["measures"]
     many, _ = played({"task": {"name": "dates"}, "model": {"hidden_size": 3}, "training": {"steps": 1}})
     assert "confusion" not in many.about["measures"]
