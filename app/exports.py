@@ -12,11 +12,13 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from app.branching import file_name
 from app.findings import look
-from lstm_core.export import scalars_csv, settings_json
+from lstm_core.export import scalars_csv, script_of, settings_json
+from lstm_core.files import FileProblem
 from lstm_core.runs.records import Run, RunNotFound, StoreError
 from lstm_core.runs.store import RunStore
+from lstm_core.settings import Impossible
 
-NOT_BEGUN = "This run has not begun yet: there is nothing to export but its settings."
+NOT_BEGUN = "This run has not begun yet: there is nothing to export but its settings and its script."
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ def _weights(store: RunStore, run: Run) -> bytes:
     return store.weights(run.id)
 
 
+def _script(store: RunStore, run: Run) -> bytes:
+    return script_of(store, run.id).encode()
+
+
 def _report(store: RunStore, run: Run) -> bytes:
     from app.report import report  # plotly takes a while to import; the server is up before it
 
@@ -55,6 +61,13 @@ EXPORTS: Mapping[str, Export] = MappingProxyType(
             "Settings, findings and charts to hover and zoom, in one file of about 5 MB that needs no network.",
             "text/html; charset=utf-8",
             _report,
+        ),
+        "script.py": Export(
+            "Script (Python)",
+            "Plain PyTorch without this project: run, it gives the same loss at every step.",
+            "text/x-python; charset=utf-8",
+            _script,
+            of_begun=False,
         ),
         "scalars.csv": Export(
             "Scalars (CSV)",
@@ -94,7 +107,10 @@ def _answer(store: RunStore, run_id: str, name: str) -> Response:
     run = store.get(run_id)
     if kind.of_begun and (run.step < 0 or run.about is None):
         return _no(NOT_BEGUN, 404)
-    made = kind.make(store, run)
+    try:
+        made = kind.make(store, run)
+    except (Impossible, FileProblem) as error:
+        return _no(str(error), 404)
     headers = {
         "Content-Disposition": f'attachment; filename="{download_name(run, name)}"',
         "Cache-Control": "no-store",
