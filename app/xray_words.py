@@ -35,7 +35,8 @@ def gradient(xray: XRay) -> str:
     share, others = ratios[best], [state for state in ratios if state != best]
     ways = f" through {NAMES[best]}" if others else ""
     ways += "".join(f" and {number(ratios[state])} through {NAMES[state]}" for state in others)
-    told = f"at T = {count(xray.read)} the first step’s gradient is {number(share)} of the last one’s{ways}"
+    first = "the first step’s gradient" if xray.layer.endswith(".fwd") else "the gradient of the step read first"
+    told = f"at T = {count(xray.read)} {first} is {number(share)} of the last one’s{ways}"
     verdict = "it fades" if share < FADED else "it explodes" if share > GROWN else "it arrives"
     return f"{told}: {verdict}.{_in_32_bits(xray, best)}"
 
@@ -120,33 +121,45 @@ def together(name: str, shown: Sequence[Shown]) -> str:
 
 
 def why(shown: Sequence[Shown]) -> str:
-    """Why one forgets and another does not: how much of the gradient arrives, and the gates behind it.
+    """Why one forgets and another does not: how much of the gradient arrives, and what is behind it.
 
     The one that forgets is PyTorch's default where it is there and does; the other the one whose gradient keeps its
-    size best. Nothing where nobody forgets, and for cells without a gate that keeps the state.
+    size best. Nothing where nobody forgets.
     """
     arrives = {one.title: _arriving(one.xray) for one in shown}
-    forgetful = [one for one in shown if one.xray.keep is not None and 0 < arrives[one.title] < FADED]
+    forgetful = [one for one in shown if 0 < arrives[one.title] < FADED]
     if not forgetful:
         return ""
     worst = min(forgetful, key=lambda one: (one.style != STYLES["pytorch"], arrives[one.title]))
-    keep, kept = CELLS[worst.xray.cell].keep, worst.xray.keep
-    assert keep is not None
-    assert kept is not None
-    share = float(kept.mean())
     said = (
-        f"{worst.title} starts with its {KEEPS[keep]} at {number(share)}: of what a unit holds, each step keeps "
-        f"{percent(share)} and loses the rest. Of the gradient at the last step, {number(arrives[worst.title])} "
-        f"arrives {count(worst.xray.read - 1)} steps earlier at the first one, so training cannot see what the first "
-        "step was good for."
+        f"{_cause(worst)} Of the gradient at the last step, {number(arrives[worst.title])} arrives "
+        f"{count(worst.xray.read - 1)} steps earlier at the first one, so training cannot see what the first step was "
+        "good for."
     )
-    able = [one for one in shown if FADED <= arrives[one.title] <= GROWN and one.xray.memory is not None]
-    best = min(able, key=lambda one: abs(math.log(arrives[one.title])), default=None)
-    if best is None or best.xray.memory is None:
+    able = [one for one in shown if FADED <= arrives[one.title] <= GROWN]
+    if not able:
         return said
-    low, high = (number(float(steps)) for steps in (best.xray.memory.min(), best.xray.memory.max()))
-    arrived = number(arrives[best.title])
-    return f"{said} With {best.title} the units remember for {low} to {high} steps, and {arrived} arrives."
+    best = min(able, key=lambda one: abs(math.log(arrives[one.title])))
+    return f"{said} {_remedy(best)}, and {number(arrives[best.title])} arrives."
+
+
+def _cause(one: Shown) -> str:
+    keep, kept = CELLS[one.xray.cell].keep, one.xray.keep
+    if keep is None or kept is None:
+        radius = number(max(one.xray.radius.values()))
+        return f"With {one.title} each step multiplies by recurrent weights of the spectral radius {radius}."
+    share = float(kept.mean())
+    return (
+        f"{one.title} starts with its {KEEPS[keep]} at {number(share)}: of what a unit holds, each step keeps "
+        f"{percent(share)} and loses the rest."
+    )
+
+
+def _remedy(one: Shown) -> str:
+    if one.xray.memory is None:
+        return f"With {one.title} the radius is {number(max(one.xray.radius.values()))}"
+    low, high = (number(float(steps)) for steps in (one.xray.memory.min(), one.xray.memory.max()))
+    return f"With {one.title} the units remember for {low} to {high} steps"
 
 
 def _arriving(xray: XRay) -> float:

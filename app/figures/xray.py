@@ -69,7 +69,8 @@ def gradient(shown: Sequence[Shown]) -> go.Figure:
     """
     states = _states(shown)
     low, high = _decades([one.xray.reach[state].exact for one in shown for state in states])
-    low -= 0.1 * (high - low)  # room for the names beneath their curves
+    low -= 0.1 * (high - low)  # room for the names beneath their curves, and above
+    high += 0.05 * (high - low)
     traces, names = [], []
     for pane, state in enumerate(states):
         for one in shown:
@@ -204,7 +205,7 @@ def _by_gate(letters: Sequence[str], titles: Sequence[str], y: str) -> dict[str,
 def _beside(titles: Sequence[str], y: str, span: tuple[float, float]) -> dict[str, Any]:
     """The layout of pictures in a row, each with the title of its x axis; all share the y axis of the first."""
     width = (1 - GAP * (len(titles) - 1)) / len(titles)
-    layout: dict[str, Any] = {"margin": {"b": 56}} if len(titles) > 1 else {}
+    layout: dict[str, Any] = {"margin": {"b": 56}} if any("<br>" in title for title in titles) else {}
     for pane, title in enumerate(titles):
         start = pane * (width + GAP)
         across = {"title": {"text": title}, "range": list(span), "autorange": False, "anchor": _axis("y", pane)}
@@ -269,24 +270,28 @@ def _names(shown: Sequence[Shown], state: str, pane: int, span: tuple[float, flo
     """Each initializer's name where its curve begins: beneath one that rises, above one that falls, none on another."""
     height, places = span[1] - span[0], []
     for one in shown:
-        values = np.log10(_positive(one.xray.reach[state].exact))
+        values = np.log10(_positive(one.xray.in_order(one.xray.reach[state].exact)))
         known = values[np.isfinite(values)]
         if len(known):
             side = -1 if known[-1] >= known[0] else 1
             places.append((float(known[0]) + side * 0.6 * APART * height, one))
     places.sort(key=lambda place: place[0])
-    drawn: list[dict[str, Any]] = []
-    lowest = span[0] + 0.5 * APART * height
-    for y, one in places:
-        at = max(y, lowest)
-        lowest = at + APART * height
-        stroke = STROKES[one.style.dash]
-        if one.style.colour not in (theme.INK, theme.QUIET):  # which are other greys on a dark page
-            stroke = f'<span style="color:{one.style.colour}">{stroke}</span>'
-        where = {"x": 0, "y": at, "xref": _axis("x", pane), "yref": _axis("y", pane), "xanchor": "left"}
-        text = {"text": f"{stroke} {one.title}", "font": {"color": theme.INK}, "showarrow": False}
-        drawn.append({**where, "yanchor": "middle", **text})
-    return drawn
+    heights: list[float] = []
+    for y, _ in places:
+        heights.append(max(y, (heights[-1] if heights else span[0] - 0.5 * APART * height) + APART * height))
+    above = max(0.0, heights[-1] + 0.5 * APART * height - span[1]) if heights else 0.0
+    return [_name(one, y - above, pane) for y, (_, one) in zip(heights, places, strict=True)]
+
+
+def _name(one: Shown, y: float, pane: int) -> dict[str, Any]:
+    """A piece of the line and its name, at the step that is read first."""
+    stroke, xray = STROKES[one.style.dash], one.xray
+    if one.style.colour not in (theme.INK, theme.QUIET):  # which are other greys on a dark page
+        stroke = f'<span style="color:{one.style.colour}">{stroke}</span>'
+    forward = xray.layer.endswith(".fwd")
+    where = {"x": 0 if forward else xray.read - 1, "xanchor": "left" if forward else "right", "xref": _axis("x", pane)}
+    text = {"text": f"{stroke} {one.title}", "font": {"color": theme.INK}, "showarrow": False}
+    return {**where, "y": y, "yanchor": "middle", "yref": _axis("y", pane), **text}
 
 
 def _violins(shown: Sequence[Shown], spreads: Sequence[Sequence[Spread]], pane: int = 0) -> list[Trace]:
