@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,31 +15,24 @@ from starlette.responses import JSONResponse, Response
 
 from app import settle
 from app.fields import Control, settings_in, words
-from lstm_core.config import Override, RunConfig
+from lstm_core.config import RunConfig
 from lstm_core.diagnosis import Finding, diagnose
-from lstm_core.runs import telemetry
 from lstm_core.runs.records import OVER, Run, RunNotFound, StoreError
 from lstm_core.runs.store import RunStore
+from lstm_core.runs.whole import Whole, read
 from lstm_core.settings import Settings
 from lstm_core.tasks import TASKS
 
-SAMPLES = 4  # shown samples that are looked at
 KEPT = 64  # runs whose findings stay at hand
 REST = 2.0  # seconds, at least, between two diagnoses of a run that goes on …
 WORTH = 20  # … and so many times as long as the last one took
 
 
 @dataclass(frozen=True)
-class Look:
-    """All that is known of a run: its row, its scalars, its newest pictures (of step `at`) and what was changed."""
+class Look(Whole):
+    """All that is known of a run, with its settings as they stand today."""
 
-    run: Run
     config: RunConfig
-    columns: telemetry.Columns
-    arrays: telemetry.Columns
-    samples: list[telemetry.Columns]
-    at: int | None
-    overrides: list[Override]
 
     @property
     def findings(self) -> list[Finding]:
@@ -58,17 +51,8 @@ class Look:
 
 def look(store: RunStore, run_id: str) -> Look:
     """Read a run; raises RunNotFound and StoreError."""
-    run = store.get(run_id)
-    config, _ = settle.settle(run.config)
-    at = max(store.snapshot_steps(run_id), default=None)
-    arrays = _picture(store, run_id, at, None)
-    samples = [found for k in range(SAMPLES) if (found := _picture(store, run_id, at, k))]
-    return Look(run, config, store.scalars(run_id), arrays, samples, at, store.overrides(run_id))
-
-
-def _picture(store: RunStore, run_id: str, step: int | None, sample: int | None) -> telemetry.Columns:
-    data = None if step is None else store.snapshot(run_id, step, sample)
-    return {} if data is None else telemetry.decode(data).arrays
+    whole = read(store, run_id)
+    return Look(**vars(whole), config=settle.settle(whole.run.config)[0])
 
 
 def document(found: Look) -> dict[str, Any]:
@@ -158,8 +142,3 @@ def _fresh(kept: _Kept, run: Run, now: float) -> bool:
     """Whether a run that goes on was looked at a moment ago."""
     same = kept.key[0] == run.revision and run.status not in OVER
     return same and now - kept.made < max(REST, WORTH * kept.cost)
-
-
-def sentences(findings: list[Finding], panel: str) -> Iterator[str]:
-    """What the findings say of one panel."""
-    return (finding.sentence for finding in findings if finding.panel == panel)

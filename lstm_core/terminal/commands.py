@@ -6,6 +6,7 @@ import json
 import math
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from lstm_core.config import RunConfig, explain, with_overrides
 from lstm_core.runs.records import Run, StoreError
 from lstm_core.runs.store import RunStore
 from lstm_core.tasks import TASKS, TaskConfig
-from lstm_core.terminal import trained
+from lstm_core.terminal import telling, trained
 from lstm_core.terminal.options import add_settings, config_from, given_options, on_top, put_files
 from lstm_core.terminal.output import complain, figures, flush, prepare, tell
 from lstm_core.terminal.working import in_words, train_here
@@ -23,6 +24,7 @@ from lstm_core.terminal.working import in_words, train_here
 PROMPT = "python -m lstm_core"
 TEMPERATURE = "0 takes the likeliest sign, higher values dare more (default: %(default)s)"
 SEQUENCES = "of the test part, as many as there are (default: %(default)s)"
+RECORDS = "; ".join(f"{name}: {words}" for name, words in telling.WHAT.items()) + " (default: %(default)s)"
 BITS = "for each number (default: %(default)s)"
 
 
@@ -103,6 +105,28 @@ def show(given: Namespace) -> int:
     return 0
 
 
+def script(given: Namespace) -> int:
+    """Print, or write to a file, the plain PyTorch script of a run or of given settings."""
+    from lstm_core.export import script as script_text
+    from lstm_core.export import script_of
+
+    store = _store()
+    options = given_options(given)
+    chosen = [given.json, given.example, given.task, *options.values()]
+    if given.run is not None and any(value is not None for value in chosen):
+        raise ValueError("Give either a run or settings: the script of a run has the settings of that run.")
+    if given.run is not None:
+        text = script_of(store, given.run)
+    else:
+        text = script_text(config_from(given.json, options, given.task, given.example))
+    if given.to is None:
+        tell(text, end="")
+        return 0
+    Path(given.to).write_text(text, encoding="utf-8")
+    tell(f"The script is in {given.to}; python {given.to} trains and writes the losses to losses.csv.")
+    return 0
+
+
 def list_runs(_given: Namespace) -> int:
     """Print the newest runs, a line each."""
     for run in _store().list():
@@ -166,9 +190,15 @@ def _parser() -> ArgumentParser:
     further.add_argument("--steps", type=_whole(1), metavar="N", help="so many steps in all; more than it has now")
     branch = add("fork", fork, "go on from a step of a run with its settings there; options come on top")
     branch.add_argument("step", metavar="STEP", type=_whole(0), help="the first step that is the fork's own")
+    plain = add("script", script, "write a plain PyTorch script of a run, or of these settings", of_run=False)
+    plain.add_argument("run", metavar="RUN", nargs="?", help="the run's id; without, the settings are those given")
+    plain.add_argument("--to", metavar="FILE.py", help="where to (default: standard output)")
+    whose = plain.add_mutually_exclusive_group()
+    whose.add_argument("--json", metavar="FILE", help="settings as JSON, - for standard input; options come on top")
+    whose.add_argument("--example", metavar="TITLE", help="ready-made settings of the task; options come on top")
     for trains in (begin, further, branch):
         trains.add_argument("--address", help="where the page is served (default: LSTM_LAB_ADDRESS)")
-    for chooses, needs in ((begin, ""), (branch, " RUN STEP")):
+    for chooses, needs in ((begin, ""), (branch, " RUN STEP"), (plain, " [RUN]")):
         chooses.usage = f"{chooses.prog}{needs} [OPTIONS]; --help shows all"
         add_settings(chooses)
 
@@ -184,6 +214,10 @@ def _parser() -> ArgumentParser:
     rounding.add_argument("--bits", type=_bits, default="16,8,4", metavar="N,N,…", help=BITS)
     for looks in (saving, writing, rounding):
         looks.add_argument("--best", action="store_true", help="the weights with the smallest validation loss")
+    add("findings", telling.findings, "tell in words what a run shows, and what to try next")
+    taking = add("export", telling.export, "write the records of a run to a file (a report is made by the page)")
+    taking.add_argument("--what", choices=telling.WHAT, default="scalars", help=RECORDS)
+    taking.add_argument("--to", metavar="FILE", required=True, help="where to")
     showing = add("show", show, "show a run: settings, status, figures")
     showing.add_argument("--json", action="store_true", help="the settings alone, as train --json reads them")
     add("list", list_runs, "show the newest runs", of_run=False)
