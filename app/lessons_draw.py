@@ -17,21 +17,17 @@ from lstm_core.runs.records import OVER, Run
 
 
 def contents(book: Book) -> None:
-    """All lessons: number, title, minutes, and a mark at those whose result one has seen."""
+    """All lessons: number, title, what it is about, minutes, and a mark at those whose result one has seen."""
     done = lessons_flow.done()
-    if done:
-        st.html(f'<p class="lesson-kicker">{len(done)} of {len(book.lessons)} done</p>')
     for lesson in book.lessons:
-        with st.container(key=f"lesson-row-{lesson.slug}", horizontal=True, vertical_alignment="center", gap="medium"):
+        with st.container(key=f"lesson-row-{lesson.slug}", horizontal=True, vertical_alignment="center", gap="small"):
             st.html(f'<span class="lesson-number">{lesson.number}</span>', width="content")
-            st.button(
-                lesson.title,
-                key=f"open:{lesson.slug}",
-                type="tertiary",
-                on_click=lessons_flow.show,
-                args=(lesson.slug,),
-                width="stretch",
-            )
+            with st.container(key=f"lesson-name-{lesson.slug}", gap=None):
+                st.button(
+                    lesson.title, key=f"open:{lesson.slug}", type="tertiary", on_click=lessons_flow.show,
+                    args=(lesson.slug,),
+                )  # fmt: skip
+                st.html(f'<p class="lesson-kicker">{escape(lesson.hook)}</p>')
             mark = '<span class="lesson-done">✓ done</span>' if lesson.slug in done else ""
             st.html(f'<span class="lesson-minutes">{mark}{lesson.minutes} min</span>', width="content")
 
@@ -45,9 +41,14 @@ def broken(book: Book) -> None:
 
 def head(lesson: Lesson, book: Book) -> None:
     """The way back, and where one is."""
-    st.button("All lessons", key="lessons", type="tertiary", icon=":material/arrow_back:", on_click=lessons_flow.show,
-              args=(None,))  # fmt: skip
-    st.html(f'<p class="lesson-kicker">Lesson {lesson.number} of {len(book.lessons)} · {lesson.minutes} minutes</p>')
+    with st.container(key="lesson-head", horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            "All lessons", key="lessons", type="tertiary", icon=":material/arrow_back:", on_click=lessons_flow.show,
+            args=(None,),
+        )  # fmt: skip
+        place = book.lessons.index(lesson) + 1
+        words = f"Lesson {place} of {len(book.lessons)} · about {lesson.minutes} minutes"
+        st.html(f'<span class="lesson-kicker">{words}</span>', width="content")
     st.header(lesson.title, anchor=False)
 
 

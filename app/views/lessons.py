@@ -33,7 +33,7 @@ def page() -> None:
 def _contents(book: Book) -> None:
     with st.container(key="lesson-contents"):
         st.header("Lessons", anchor=False)
-        st.markdown("Predict, run, compare: each lesson is one question to a network that is trained before your eyes.")
+        st.markdown("Predict, run, compare: each is one question to a network that is trained before your eyes.")
         lessons_draw.contents(book)
         lessons_draw.broken(book)
 
