@@ -14,7 +14,9 @@ import re
 import textwrap
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
+from lstm_core import files
 from lstm_core.config import Override, RunConfig
 from lstm_core.export.scripting.data import DataPart, data_part
 from lstm_core.export.scripting.first import first_weights
@@ -25,19 +27,25 @@ from lstm_core.export.scripting.loop import MAIN, Loop
 from lstm_core.export.scripting.network import Network
 from lstm_core.export.scripting.weights import load_weights
 from lstm_core.groups import ModelConfig, TrainingConfig
+from lstm_core.runs.records import RunNotFound
 from lstm_core.settings import Impossible
 
-__all__ = ["Stage", "script"]
+if TYPE_CHECKING:
+    from lstm_core.runs.store import RunStore
+
+__all__ = ["Stage", "script", "script_of"]
 
 
-def script(config: RunConfig, overrides: Sequence[Override] = (), before: Sequence[Stage] = ()) -> str:
+def script(
+    config: RunConfig, overrides: Sequence[Override] = (), *, before: Sequence[Stage] = (), begin: int = 0
+) -> str:
     """The text of a Python file that reproduces the loss of every step of a run, to the last bit.
 
-    `overrides` are the changes that were made while it went on; `before` are the runs that it goes on from, the first
-    one first, each with the step at which it began. Raises Impossible, with a sentence, for a run that a script cannot
-    reproduce, and FileProblem where the run's own file is not at hand.
+    `overrides` are the changes that were made while it went on. Of a fork, `before` are the runs that it goes on from,
+    the first one first, and `begin` is the step at which it does. Raises Impossible, with a sentence, for a run that a
+    script cannot reproduce, and FileProblem where the run's own file is not at hand.
     """
-    course = history(config, overrides, before)
+    course = history(config, overrides, before, begin)
     task = config.task
     first = course.stages[0].config
     data = data_part(task, course)
@@ -58,7 +66,7 @@ def script(config: RunConfig, overrides: Sequence[Override] = (), before: Sequen
         ("Data", data.text),
         ("Model", model),
         ("First weights", "\n\n\n".join(weights)),
-        ("Training", "\n\n\n".join([*([NOW] if "now(" in training + data.text else []), training, main])),
+        ("Training", "\n\n\n".join([*([NOW] if re.search(r"\bnow\(", training + data.text) else []), training, main])),
     ]
     body = "torch.set_num_threads(1)  # the same sums in the same order, and faster for a network of this size"
     for title, text in sections:
@@ -69,6 +77,27 @@ def script(config: RunConfig, overrides: Sequence[Override] = (), before: Sequen
     known = {**data.imports, **network.extract.imports}
     needs = ["torch", "numpy", *data.needs, *(loading.needs if loading else [])]
     return f'"""{_head(config, first, needs, arguments)}\n"""\n\n{imports(body, known)}\n\n{body}'
+
+
+def script_of(store: RunStore, run_id: str) -> str:
+    """The script of a recorded run, from the first step of the run that it began with; raises also StoreError."""
+    files.look_in(store.file)
+    run = store.get(run_id)
+    before: list[Stage] = []
+    parent, begin = run.parent, run.fork_step
+    while parent is not None and begin is not None:
+        try:
+            other = store.get(parent)
+        except RunNotFound as error:
+            raise Impossible(
+                f"This run goes on from the run {parent}, which was deleted, so that a script cannot begin at its "
+                "beginning. Save the weights, begin a run from them, and export that one."
+            ) from error
+        config = RunConfig.model_validate(other.config)
+        before.insert(0, Stage(config, tuple(store.overrides(parent)), other.fork_step or 0))
+        parent, begin = other.parent, other.fork_step
+    config = RunConfig.model_validate(run.config)
+    return script(config, store.overrides(run_id), before=before, begin=run.fork_step or 0)
 
 
 def _settings(config: RunConfig, training: dict[str, str], data: DataPart, network: Network, more: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save as safetensors_of
 
+from lstm_core import files
 from lstm_core.config import Override, RunConfig
 from lstm_core.export import script
-from lstm_core.training import NonFinite, Step, train
+from lstm_core.training import NonFinite, Step, TrainState, train
 
 Row = tuple[int, float, float | None]
 # Whatever belongs to this project cannot be imported, wherever it lies.
@@ -77,15 +81,20 @@ def curves(texts: Sequence[str], folder: Path, *arguments: str) -> list[list[Row
     return [[tuple(row) for row in json.loads(line)] for line in lines]
 
 
+def read_curve(path: Path) -> list[Row]:
+    """What a script has written."""
+    head, *lines = path.read_text().splitlines()
+    assert head == "step,loss/train,loss/val"
+    cells = [line.split(",") for line in lines]
+    return [(int(step), float(loss), float(val) if val else None) for step, loss, val in cells]
+
+
 @pytest.mark.parametrize("task", ["digits", "stocks", "sentiment"])
 def test_a_script_writes_the_curve_of_the_run(task: str, tmp_path: Path) -> None:
     config = config_of(task, training={"steps": 20, "validate_every": 6, "batch_size": 16})
     (tmp_path / "script.py").write_text(script(config), encoding="utf-8")
     run(tmp_path, "script.py", "--csv", "curve.csv")
-    head, *lines = (tmp_path / "curve.csv").read_text().splitlines()
-    assert head == "step,loss/train,loss/val"
-    cells = [line.split(",") for line in lines]
-    found = [(int(step), float(loss), float(val) if val else None) for step, loss, val in cells]
+    found = read_curve(tmp_path / "curve.csv")
     assert found == trained(config)
     assert len(found) == 21
 
@@ -95,6 +104,7 @@ GRID: list[RunConfig] = [
     config_of({"name": "digits", "reading": "pixels"}, training={"batch_size": 1024, "steps": 2}),
     config_of({"name": "stocks", "length": 4, "ticker": "AAPL"}, model={"attention": "additive", "batch_first": True}),
     config_of({"name": "sine", "noise": 0.2}, model={"cell": "gru", "attention": "general"}),
+    config_of({"name": "sine", "waves": 1}, model={"cell": "gru"}, training={"optimizer": "adamw"}),
     config_of({"name": "text", "length": 12}, model={"attention": "scaled"}, training={"bptt_length": 5}),
     config_of({"name": "text", "length": 9}, model={"cell": "rnn_tanh"}, training={"batch_size": 1024, "steps": 2}),
     config_of(
@@ -158,3 +168,70 @@ def test_scripts_of_all_tasks_and_options_give_the_curves_of_their_runs(tmp_path
     lengths = [len(curve) for curve in found]
     assert lengths[-2] < 6  # its patience ended
     assert lengths[-1] < 31  # its loss became more than a number can be
+
+
+CHANGED: list[tuple[RunConfig, tuple[Override, ...]]] = [
+    (
+        config_of({"name": "recall", "length": 9}),
+        (
+            Override(2, "learning_rate", 0.03),
+            Override(2, "clip", "norm"),
+            Override(3, "clip_threshold", 0.02),
+            Override(4, "clip", "value"),
+            Override(5, "learning_rate", 0.1),
+        ),
+    ),
+    (
+        config_of({"name": "adding", "length": 9}, training={"schedule": "cosine", "warmup": 2}),
+        (Override(3, "learning_rate", 0.03), Override(5, "steps", 9), Override(7, "steps", 11)),
+    ),
+    (
+        config_of(
+            {"name": "sine"}, training={"validate_every": 1, "patience": 2, "learning_rate": 0.03, "clip": "norm"}
+        ),
+        (Override(3, "clip_threshold", 0.1), Override(5, "steps", 30), Override(5, "clip", "none")),
+    ),
+]
+
+
+def test_what_was_changed_in_the_course_of_a_run_is_changed_in_its_script(tmp_path: Path) -> None:
+    texts = [script(config, overrides) for config, overrides in CHANGED]
+    found = curves(texts, tmp_path)
+    for (config, overrides), curve in zip(CHANGED, found, strict=True):
+        assert curve == trained(config, overrides)
+        assert curve[:2] == trained(config)[:2]
+        assert curve != trained(config)
+    assert [len(curve) for curve in found[1:]] == [12, 8]  # given more steps; its patience ended later
+    assert "LAST" in texts[1]
+
+
+WEIGHTS = {
+    "whole.safetensors": lambda state: safetensors_of({f"model.{name}": part for name, part in state.items()}),
+    "whole.pt": lambda state: torch_of({"epoch": 3, "state": state}),
+    "recurrent.pt": lambda state: torch_of(
+        {k.removeprefix("rnn."): v.double() for k, v in state.items() if "rnn" in k}
+    ),
+    "within.safetensors": lambda state: safetensors_of({f"my.{k}": v for k, v in state.items() if "head" not in k}),
+}
+
+
+def torch_of(state: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_run_that_begins_from_a_file_of_weights(name: str, tmp_path: Path) -> None:
+    other = TrainState(config_of({"name": "recall", "length": 9}, training={"seed": 7}))
+    data = WEIGHTS[name](dict(other.model.state_dict()))
+    (tmp_path / name).write_bytes(data)
+    config = config_of({"name": "recall", "length": 9}, init={"weights": files.keep(data, name)})
+    text = script(config)
+    (tmp_path / "script.py").write_text(text, encoding="utf-8")
+    run(tmp_path, "script.py", name)
+    assert read_curve(tmp_path / "losses.csv") == trained(config)
+    assert trained(config) != trained(config_of({"name": "recall", "length": 9}))
+    (tmp_path / name).write_bytes(data[:-1] + b"?")
+    with pytest.raises(AssertionError, match="is not the file of the run"):
+        run(tmp_path, "script.py", name)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from lstm_core import precision
 from lstm_core.__main__ import main
 from lstm_core.config import RunConfig
+from lstm_core.export import script
 from lstm_core.generation import generate_text
 from lstm_core.runs import slices
 from lstm_core.runs.store import RunStore
@@ -120,3 +121,18 @@ def test_a_file_that_cannot_be_written_is_explained(own_store: RunStore, tmp_pat
     for path, reason in ((tmp_path, "Is a directory"), (tmp_path / "no" / "x", "No such file or directory")):
         assert main(["weights", run, str(path)]) == 2
         assert capsys.readouterr().err == f"{path} cannot be written: {reason}.\n"
+
+
+def test_a_script_is_that_of_the_run_or_of_the_settings(own_store: RunStore, tmp_path: Path, capsys: Captured) -> None:
+    config = small(20, **{"training.clip": "norm"})
+    run, _ = finished(own_store, config)
+    path = tmp_path / "plain.py"
+    assert main(["script", run, "--to", str(path)]) == 0
+    assert path.read_text(encoding="utf-8") == script(config)
+    capsys.readouterr()
+    assert main(["script", "--task", "recall", "--length", "12"]) == 0
+    assert capsys.readouterr().out == script(RunConfig().replace(**{"task.length": 12}))
+    assert main(["script", run, "--length", "12"]) == 2
+    assert main(["script", "nowhere"]) == 1
+    assert main(["script", "--device", "cuda"]) == 2
+    assert "on the CPU alone" in capsys.readouterr().err

@@ -49,6 +49,8 @@ class History:
         found: dict[int, Any] = {}
         for step in sorted(step for step in steps if step <= self.last):
             value = getattr(self.at(step), name)
+            if name == "bptt_length" and value is not None and value >= self.config.task.time_steps:
+                value = None  # nothing is cut
             if not found or value != list(found.values())[-1]:
                 found[step] = value
         return found
@@ -70,33 +72,38 @@ class History:
         return f"now({constant}, step)"
 
     @property
+    def turns(self) -> dict[int, list[Stage]]:
+        """The stages, the one before included, by each step at which the run goes on from another one."""
+        found: dict[int, list[Stage]] = {}
+        for before, stage in zip(self.stages[:-1], self.stages[1:], strict=True):
+            if stage.begin:
+                found.setdefault(stage.begin, [before]).append(stage)
+        return found
+
+    @property
     def put_off(self) -> list[int]:
         """The steps at which the run was given more of them; there it was validated once more."""
+        ends = [*(stage.begin for stage in self.stages[1:]), self.last + 1]
         return [
-            override.step
-            for override in self.stages[-1].overrides
-            if override.field == "steps" and self.stages[-1].begin <= override.step < int(override.value)
-        ] + [
-            override.step
-            for stage, after in zip(self.stages[:-1], self.stages[1:], strict=True)
-            for override in stage.overrides
-            if override.field == "steps" and stage.begin <= override.step < min(int(override.value), after.begin)
+            o.step
+            for stage, end in zip(self.stages, ends, strict=True)
+            for o in stage.overrides
+            if o.field == "steps" and stage.begin <= o.step < min(end, int(o.value))
         ]
 
 
-def history(config: RunConfig, overrides: Sequence[Override], before: Sequence[Stage]) -> History:
+def history(config: RunConfig, overrides: Sequence[Override], before: Sequence[Stage], begin: int) -> History:
     """The whole course of a run; raises Impossible where a script could not follow it."""
-    begin = max((stage.begin for stage in before), default=0)
-    first = before[0].config if before else config
-    stages = [*before, Stage(config, tuple(overrides), begin)] if before else [Stage(config, tuple(overrides))]
+    stages = [stage for stage in before if stage.begin <= begin]
+    stages = [stage for place, stage in enumerate(stages) if all(stage.begin <= s.begin for s in stages[place:])]
+    stages.append(Stage(config, tuple(overrides), begin))
     for stage in stages:
-        _check(stage.config, first)
-    step = stages[-1].begin
-    while step != with_overrides(config.training, overrides, step).steps:
-        step += 1
-        if step > 1_000_000:
-            raise Impossible("The run has no end: its steps were set to fewer than it had already gone.")
-    return History(stages, step)
+        _check(stage.config, stages[0].config)
+    ends = [config.training.steps, *(int(o.value) for o in overrides if o.field == "steps")]
+    for step in range(begin, max(ends) + 1):
+        if step == with_overrides(config.training, overrides, step).steps:
+            return History(stages, step)
+    raise Impossible(f"The run has no end: of its {min(ends)} steps more had already gone when that was set.")
 
 
 def _check(config: RunConfig, first: RunConfig) -> None:
@@ -105,10 +112,10 @@ def _check(config: RunConfig, first: RunConfig) -> None:
             "A script gives the same losses to the last bit on the CPU alone; this run is computed on CUDA. "
             "Train it once more with the device cpu."
         )
-    if config.task != first.task or config.training.seed != first.training.seed:
+    if (config.task, config.model, config.training.seed) != (first.task, first.model, first.training.seed):
         raise Impossible(
-            "This run goes on from another one with another task or seed, which a script does not replay. Save the "
-            "weights of the other run, begin a run from them, and export that one."
+            "This run goes on from another one with another task, model or seed, which a script does not replay. Save "
+            "the weights of the other run, begin a run from them, and export that one."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lstm_core.export.scripting.data import DataPart
 from lstm_core.export.scripting.history import History
 from lstm_core.export.scripting.network import AT_ONCE, Network
+from lstm_core.groups import TrainingConfig
 from lstm_core.tasks.base import Spec
 
 OPTIMIZERS = {
@@ -101,25 +102,61 @@ class Loop:
         return "\n".join(lines)
 
     def _optimizer(self, step: int) -> str:
+        """The optimizer that is made before the first step, or at another one."""
         name, options, how = OPTIMIZERS[self.history.at(step).optimizer]
-        given = [f"{option}={self._at_begin(option)}" for option in options if self.history.ever(option)]
-        rate = self._at_begin("learning_rate")
-        return f"torch.optim.{name}({', '.join(['model.parameters()', rate, *given, how])})"
+        wanted = [
+            option for option in options if self.history.ever(option) or name == "AdamW"
+        ]  # its own default is 0.01
+        given = [f"{option}={self.history(option)}" for option in wanted]
+        call = f"torch.optim.{name}({', '.join(['model.parameters()', self.history('learning_rate'), *given, how])})"
+        return call if step else call.replace(", step)", ", 0)")
 
-    def _at_begin(self, name: str) -> str:
-        text = self.history(name)
-        return text.replace(", step)", ", 0)")
+    def _turns(self) -> list[str]:
+        """What changes at once where the run goes on from another one with other settings."""
+        lines: list[str] = []
+        for step, stages in self.history.turns.items():
+            before, after = stages[0].config.training, stages[-1].config.training
+            body = []
+            kinds = [stage.config.training.optimizer for stage in stages]
+            if len(set(kinds)) > 1:
+                body.append(f"optimizer = {self._optimizer(step)}")
+            else:
+                body += self._options(before, after)
+            if self.network.stream and len({stage.config.training.batch_size for stage in stages}) > 1:
+                body.append("state = None")
+            if self.history.config.training.patience is not None and step == self.history.stages[-1].begin:
+                body.append("best, missed = math.nan, 0")
+            if body:
+                lines += [f"if step == {step}:  # here the run goes on from another one", *(f"    {x}" for x in body)]
+        return lines
+
+    def _options(self, before: TrainingConfig, after: TrainingConfig) -> list[str]:
+        """Other settings of an optimizer that keeps what it has gathered."""
+        lines = [
+            f'optimizer.param_groups[0]["{name}"] = {self.history(name)}'
+            for name in OPTIMIZERS[after.optimizer][1]
+            if getattr(before, name) != getattr(after, name)
+        ]
+        if after.optimizer == "rmsprop" and after.momentum and not before.momentum:
+            zeros = 'moments.setdefault("momentum_buffer", torch.zeros_like(parameter))'
+            lines += ["for parameter, moments in optimizer.state.items():", f"    {zeros}"]
+        return lines
 
     def _train(self) -> str:
         history, network = self.history, self.network
         gives = self.data.gives
         call = ["inputs", *network.arguments]
         if network.cut:
-            call.append(self._bptt())
+            length = history("bptt_length")
+            if network.lengths:
+                length = f"bptt_length={length}"
+            elif history.ever("bptt_length", lambda value: value is None):
+                length += " or inputs.shape[1]"
+            call.append(length)
         if network.stream:
             call.append("state if continues else None")
         patience = history.config.training.patience
-        body: list[str] = []
+        body = self._turns()
         body += [f"{', '.join(gives)} = {self.data.fetch}", "optimizer.zero_grad()"]
         if history.config.model.dropout:
             body.append("seed = np.random.SeedSequence([SEED, 6, step]).generate_state(1, np.uint64)")
@@ -147,7 +184,9 @@ class Loop:
             "yield step, loss.item(), measured",
         ]
         if patience is not None:
-            body += [f"if missed >= {history('patience')}:", "    return"]
+            since_step = history.stages[-1].begin
+            since = f"step >= {since_step} and " if since_step else ""
+            body += [f"if {since}missed >= {self._final('patience')}:", "    return"]
         last = self._last()
         body += [f"if step < {last}:", *(f"    {line}" for line in self._update())]
         begin = self._begin()
@@ -171,9 +210,6 @@ class Loop:
         if self.history.config.training.patience is not None:
             lines.append("best, missed = math.nan, 0")
         return lines
-
-    def _bptt(self) -> str:
-        return f"bptt_length={self.history('bptt_length')}" if self.network.lengths else self.history("bptt_length")
 
     def _clip(self) -> list[str]:
         history = self.history
@@ -203,6 +239,13 @@ class Loop:
         history = self.history
         more = f" or step in {history.put_off}" if history.put_off else ""
         return f"step % {history('validate_every')} == 0 or step == {self._last()}{more}"
+
+    def _final(self, name: str) -> str:
+        """A setting that matters only as it is in the end."""
+        value = getattr(self.history.config.training, name)
+        about = TrainingConfig.model_fields[name].description or ""
+        self.history.used[name.upper()] = f"{name.upper()} = {value}  # {about}"
+        return name.upper()
 
     def _last(self) -> str:
         """The last step of the run; a name of its own where the schedule went by other ones before."""

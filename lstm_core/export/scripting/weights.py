@@ -59,5 +59,6 @@ def _torch_reading(data: bytes, names: list[str]) -> str:
     import torch
 
     found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    inside = "" if names[0] in found else next(f'["{key}"]' for key, part in found.items() if names[0] in part)
+    keys = [key for key, part in found.items() if isinstance(part, dict) and names[0] in part]
+    inside = "" if names[0] in found else f'["{keys[0]}"]'
     return f'state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True){inside}'
