@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from app import xray_words
 from app.charts import Chart
 from app.figures import xray
-from app.figures.xray import Shown
+from app.figures.side import Shown
 from lstm_core.wording import number, percent, power
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from app import theme
-from app.figures.xray import STYLES, Shown
+from app.figures.side import STYLES, Shown
 from lstm_core.cells import CELLS
 from lstm_core.wording import count, number, percent
 from lstm_core.xray import XRay

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app import calculator, own_data, services, settle
 from app.fields import Control
 from app.figures.panel import layer_name
-from app.figures.xray import STYLES, Shown
+from app.figures.side import STYLES, Shown
 from lstm_core.config import RunConfig
 from lstm_core.recipes import PRESET_TITLES
 from lstm_core.xray import XRay, xray

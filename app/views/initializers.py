@@ -7,7 +7,7 @@ import streamlit as st
 from app import charts, controls, session, xray_charts, xray_words, xrays
 from app.calculator import CalculatorError
 from app.fields import controls as settings
-from app.figures.xray import STYLES
+from app.figures.side import STYLES
 from app.plain import plain
 from lstm_core.config import RunConfig
 from lstm_core.runs.records import StoreError
