@@ -28,7 +28,7 @@ FIRST = (
     "training.learning_rate",
 )
 # Seconds of one core: for each training step, for each time step in it, for each weight that a sequence meets there.
-STEP, TIME_STEP, MULTIPLY = 1.2e-3, 1.5e-5, 1.2e-10
+STEP, TIME_STEP, MULTIPLY = 1.2e-3, 1.5e-5, 9e-11
 SLOWER: Mapping[str, float] = MappingProxyType({"lstm_relu": 8.0, "gru": 1.5})  # no fast kernel
 USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -185,12 +185,14 @@ READY: Mapping[str, Ready] = MappingProxyType(
 def seconds(config: RunConfig) -> float:
     """About how long a run takes on one processor core, worked out from its sizes and what such sizes were measured at.
 
-    A step is a fixed cost, one for each time step of each layer, and six multiplications and additions for each weight.
+    A training step has a cost of its own, one for each time step of each layer, and one for each weight that each
+    sequence of the batch meets there.
     """
     model, task = config.model, config.task
+    read = model.embedding_size if task.spec.vocabulary else task.spec.features or 1
     wide = model.hidden_size * (2 if model.bidirectional else 1)
     steps = task.time_steps + task.spec.decoded_steps
-    weights = len(CELLS[model.cell].gates) * wide * (model.hidden_size + model.embedding_size) * model.num_layers
+    weights = len(CELLS[model.cell].gates) * wide * (model.hidden_size + read) * model.num_layers
     each = STEP + steps * model.num_layers * (TIME_STEP + config.training.batch_size * weights * MULTIPLY)
     return config.training.steps * each * SLOWER.get(model.cell, 1.0)
 

@@ -264,9 +264,9 @@ class Race {
     if (this.frame || this.closed) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
-      if (this.closed || !this.arrays || !window.Plotly) return;
+      if (this.closed || !this.arrays) return;
       for (const panel of this.panels) {
-        panel.draw(this.about, this.arrays);
+        if (window.Plotly) panel.draw(this.about, this.arrays);
         panel.say(readingOf(panel.id, this.about));
       }
     });
@@ -279,7 +279,7 @@ class Race {
     setText(this.link, this.failures ? "reconnecting…" : "");
     this.notice.hidden = !missing;
     setText(this.notice, missing ?? "");
-    const { word, rest, tone } = standing(missing ? null : about);
+    const { word, rest, tone } = missing ? { word: "not here", rest: "", tone: "bad" } : standing(about);
     setText(this.word, word);
     setText(this.rest, rest);
     this.state.dataset.tone = tone;

@@ -6,7 +6,7 @@ const MANY = 5; // values that one sentence can name
 
 /** @returns {{word: string, rest: string, tone: "calm"|"live"|"done"|"bad"}} */
 export function standing(about) {
-  if (!about) return { word: "", rest: "", tone: "calm" };
+  if (!about) return { word: "", rest: "reading what was measured…", tone: "calm" };
   const { runs, over, begun, others, failed, stopped, stopping, paused, seconds } = about.state;
   const join = (...parts) => parts.filter(Boolean).join(" · ");
   const ended = join(failed && `${failed} failed`, stopped && `${stopped} stopped`);

@@ -7,7 +7,6 @@ import streamlit as st
 from app import race_page, races, session
 from app.board.race import race as race_board
 from app.plain import plain
-from lstm_core.runs.races import Race
 from lstm_core.runs.records import StoreError
 
 
@@ -30,16 +29,12 @@ def page() -> None:
     if race is None:
         _nothing_yet(bool(session.own("vary")))
     else:
-        _show(race)
-
-
-def _show(race: Race) -> None:
-    race_board(race.id, key="race", on_action=race_page.perform, title=race.plan.title)
+        race_board(race.id, key="race", on_action=race_page.perform, title=race.plan.title)
 
 
 def _nothing_yet(prepared: bool) -> None:
     """What the page is for, while there is no race on it."""
-    st.header("Compare")
+    st.subheader("Compare")
     if prepared:
         st.write("A race is prepared at the left: press **Start the race**, and its curves grow here.")
     st.write(
@@ -47,7 +42,9 @@ def _nothing_yet(prepared: bool) -> None:
         "several seeds. So what the setting does can be told from luck."
     )
     for name, ready in races.READY.items():
-        st.button(name, key=f"ready:{name}", help=ready.question, on_click=race_page.use_ready_made, args=(name,))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(name, key=f"ready:{name}", width=200, on_click=race_page.use_ready_made, args=(name,))
+            st.write(ready.question)
 
 
 page()
