@@ -226,6 +226,6 @@ def _outputs(found: Check) -> str:
 def _lesson(title: str, equations: str, function: Callable[..., Any]) -> None:
     """Equations at the left, the code that is them at the right."""
     st.html(f'<div class="cell-page"><h3>{title}</h3></div>')
-    left, right = st.columns([5, 8], gap="medium")
+    left, right = st.columns([5, 8], gap="large")
     left.latex(equations)
     right.code(textwrap.dedent(inspect.getsource(function)), language="python", wrap_lines=True)

@@ -27,7 +27,7 @@ def draw(here: session.Session) -> None:
     with left:
         st.html(f'<div class="cell-page">{_tensors(given)}{_equal(given)}</div>')
         st.code(shapes.program(given), language="python", wrap_lines=True)
-        st.caption("Runs as it stands; every line that begins with assert holds.")
+        st.html('<div class="cell-page"><p>Runs as it stands; every line that begins with assert holds.</p></div>')
     with right:
         st.html(f'<div class="cell-page">{_count(given)}{_parameters(given)}</div>')
 
