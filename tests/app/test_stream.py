@@ -408,6 +408,44 @@ def test_kept_snapshots_by_address(showing: Server, store: RunStore) -> None:
     assert fetch(f"{showing.url}/lab/runs/nothere/snapshot/0")[0] == 404
 
 
+def test_the_history_of_an_array_is_stacked(showing: Server, store: RunStore) -> None:
+    """Against the snapshots one by one; a step that is kept later is part of the next answer."""
+    writer = Writer(store)
+    base = f"{showing.url}/lab/runs/{writer.id}/history"
+    assert fetch(f"{base}/gradient/l0.fwd.h")[0] == 404
+    for steps in (1, 4, 2):
+        writer.write(steps=steps, picture=True)
+    status, body, headers = fetch(f"{base}/gradient/l0.fwd.h")
+    frame = telemetry.decode(body)
+    assert (status, frame.kind, frame.first, frame.last, frame.sample) == (200, "history", 0, 6, None)
+    assert frame.arrays["step"].tolist() == [0, 4, 6]
+    np.testing.assert_array_equal(frame.arrays["gradient/l0.fwd.h"], np.repeat([[0.0], [4.0], [6.0]], 5, axis=1))
+    assert headers["Cache-Control"] == "no-store"
+    gates = telemetry.decode(fetch(f"{base}/gate/l0.fwd.i?sample=2")[1])
+    assert gates.sample == 2
+    np.testing.assert_array_equal(gates.arrays["gate/l0.fwd.i"], np.full((3, 3, 5), 2, np.uint8))
+
+    writer.write(picture=True)
+    assert telemetry.decode(fetch(f"{base}/gradient/l0.fwd.h")[1]).arrays["step"].tolist() == [0, 4, 6, 7]
+    writer.rewind(5)
+    assert telemetry.decode(fetch(f"{base}/gradient/l0.fwd.h")[1]).arrays["step"].tolist() == [0, 4]
+    wrong = {"nothing": 404, "gate/l0.fwd.i": 404, "gate/l0.fwd.i?sample=9": 404, "gate/l0.fwd.i?sample=x": 400}
+    for address, expected in (wrong | {"gate//f": 400, "a" * 300: 404}).items():
+        status, body, _ = fetch(f"{base}/{address}")
+        assert (address, status) == (address, expected)
+        assert json.loads(body)["message"]
+    assert fetch(f"{showing.url}/lab/runs/nothere/history/gradient/l0.fwd.h")[0] == 404
+
+
+def test_a_history_that_is_too_large_is_refused_in_words(showing: Server, store: RunStore) -> None:
+    writer = Writer(store)
+    for _ in range(3):
+        writer.write(picture=True, units=300_000, samples=1)
+    status, body, _ = fetch(f"{showing.url}/lab/runs/{writer.id}/history/gate/l0.fwd.i?sample=0")
+    assert status == 413
+    assert "one step" in json.loads(body)["message"]
+
+
 def parts(body: bytes) -> list[bytes]:
     found, at = [], 0
     while at < len(body):

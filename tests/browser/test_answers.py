@@ -44,6 +44,7 @@ def test_answers_are_judged_sign_by_sign_and_go_back_in_time(page: Page, showing
     """In place: the same cells, with other words, so that nothing flickers; and the number is the count of them."""
     player = Player(showing, decoded, DECODED)
     show(page, showing, player, 2)
+    page.locator(".lab-groups").get_by_role("button", name="Predictions", exact=True).click()
     page.locator('[data-panel="answers"]').scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     first = answered(player, 1)

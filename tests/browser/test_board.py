@@ -113,6 +113,7 @@ def steps_of(page: Page) -> list[int]:
 
 def test_every_picture_says_its_finding_in_words(page: Page, showing: Server, player: Player) -> None:
     show(page, showing, player, 60)
+    page.locator(".lab-groups").get_by_role("button", name="Predictions", exact=True).click()
     page.wait_for_timeout(800)
     for panel in ("loss", "metric", "gradient_norms", "gradient_time", "gates", "attention", "answers"):
         words = page.locator(f'[data-panel="{panel}"] .lab-picture').get_attribute("aria-label") or ""
