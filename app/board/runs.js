@@ -10,9 +10,16 @@ const POLL = 2000; // ms between two questions for what is new,
 const SOON = 150; // while more is to come, and after a button
 const FEW = 200; // rows drawn at first: more are a press away
 const TYPING = 600; // ms after the last change of the filters until the address has them
+const NAME = 48; // signs of a name in a sentence
 const UNDO = 60_000; // ms for which what was just deleted is offered back
 
 const tables = new WeakMap();
+
+/** What a run is called, in a sentence: not too long, and in whichever direction it is written. */
+function quoted(row) {
+  const name = row.name ?? row.title;
+  return `“\u2068${name.length > NAME ? `${name.slice(0, NAME)}…` : name}\u2069”`;
+}
 
 /** Called by Streamlit at the first showing, at every change of data and of the theme; always gives the same cleanup. */
 export function mount(component) {
@@ -203,11 +210,11 @@ class Table {
   #queue(present) {
     const running = present.filter((row) => row.status === "running").length;
     const next = this.waiting.map((id) => this.known.get(id)).filter((row) => row && row.status !== "running");
-    const names = next.slice(0, 3).map((row) => row.name ?? row.title);
-    const more = next.length > names.length ? `, and ${count(next.length - names.length)} more` : "";
-    const waits = next.length ? `${count(next.length)} waiting. Next: ${names.map((name) => `“${name}”`).join(", then ")}${more}.` : "Nobody waits.";
+    const names = next.slice(0, 2).map(quoted).join(", then ");
+    const waits = next.length ? `${count(next.length)} waiting. Next: ${names}.` : "none waiting.";
     const starting = this.engine === "starting" ? "The workers are starting. " : "";
-    setText(this.queue, `${starting}${running ? `${count(running)} running, ` : "Nothing is running. "}${running ? waits.replace("Nobody", "nobody") : waits}`);
+    setText(this.queue, `${starting}${running ? count(running) : "None"} running, ${waits}`);
+    setAttribute(this.queue, "title", next.map((row, place) => `${place + 1}. ${row.name ?? row.title}`).join("\n") || null);
   }
 
   #tools(found) {
@@ -281,14 +288,16 @@ class Table {
 
   /** What was deleted by mistake comes back with one press. */
   #offerBack(runs) {
-    const named = runs.length === 1 ? `“${this.known.get(runs[0]).name ?? this.known.get(runs[0]).title}”` : `${count(runs.length)} runs`;
+    const named = runs.length === 1 ? quoted(this.known.get(runs[0])) : `${count(runs.length)} runs`;
     const back = () => {
       this.#send({ name: "restore", runs });
       this.undo.hidden = true;
       this.search.focus();
     };
-    this.undo.replaceChildren(`Deleted ${named}. `, el("button.lab-button", { type: "button", onclick: back }, "Undo"), " Under “Deleted” it can be had back for 24 hours.");
+    const button = el("button.lab-button", { type: "button", onclick: back }, "Undo");
+    this.undo.replaceChildren(`Deleted ${named}. `, button, ` Under “Deleted” ${runs.length === 1 ? "it" : "they"} can be had back for 24 hours.`);
     this.undo.hidden = false;
+    button.focus();
     clearTimeout(this.undoing);
     this.undoing = setTimeout(() => (this.undo.hidden = true), UNDO);
   }

@@ -46,8 +46,9 @@ export class Row {
     this.told = told;
     const name = told.name ?? told.title;
     setText(this.link.firstChild, name);
+    setAttribute(this.link, "title", name);
     setAttribute(this.link, "href", told.deleted === null ? `${context.home}?run=${told.id}` : null);
-    setAttribute(this.box, "aria-label", `Choose ${name}`);
+    setAttribute(this.box, "aria-label", `Choose \u2068${name}\u2069`);
     setText(this.under, told.name === null ? told.id : `${told.title} · ${told.id}`);
     setText(this.cells.task, told.task_title);
     setText(this.cells.initializer, told.initializer);
