@@ -8,8 +8,10 @@ from html import escape
 
 from app.lessons import PLACE, Claim, Lesson
 from app.lessons_measured import QUANTITIES, Course
+from lstm_core import wording
 
 Courses = Mapping[str, Course]
+UNBROKEN = "\u202f"  # the thin space at which no line ends: these numbers stand in running text
 
 
 def sentences(lesson: Lesson, courses: Courses) -> dict[str, str]:
@@ -37,7 +39,8 @@ def filled(text: str, courses: Courses) -> str:
 
     def measured(found: re.Match[str]) -> str:
         quantity, course = QUANTITIES[found[2]], courses[found[1]]
-        return quantity.clause(course) if found[3] else quantity.write(course)
+        words = quantity.clause(course) if found[3] else quantity.write(course)
+        return words.replace(wording.THIN, UNBROKEN)
 
     return PLACE.sub(measured, text)
 

@@ -76,8 +76,8 @@ def test_every_number_in_the_text_is_a_setting_a_claim_or_given(lesson: Lesson) 
     for claim in lesson.claims:
         known |= {bound for bound in (claim.at_least, claim.at_most) if bound is not None}
     text = re.sub(r"\$\$.*?\$\$|\$.*?\$|`.*?`", "", PLACE.sub("", lesson.text), flags=re.DOTALL)
-    written = re.findall(r"\d{1,3}(?:\u2009\d{3})+|\d+(?:\.\d+)?", text)
-    assert [number for number in written if float(number.replace("\u2009", "")) not in known] == []
+    written = re.findall(r"\d{1,3}(?:[\u2009\u202f]\d{3})+|\d+(?:\.\d+)?", text)
+    assert [number for number in written if float(re.sub(r"\s", "", number)) not in known] == []
 
 
 def _settings(lesson: Lesson) -> Iterator[float]:
