@@ -169,8 +169,12 @@ def _walked(config: RunConfig, weights: bytes | None, sample: int, layer: str) -
         x = model.embed(inputs[:, :steps])
     seen: dict[str, list[Array]] = {}
 
+    number = int(layer[1:].split(".")[0])
+    wanted = ("x", f"{layer}.", f"l{number - 1}.fwd.h", f"l{number - 1}.bwd.h")
+
     def see(name: str, value: Tensor) -> Tensor:
-        seen.setdefault(name, []).append(value.numpy().copy())
+        if name.startswith(wanted):
+            seen.setdefault(name, []).append(value.numpy().copy())
         return value
 
     walk(model.rnn, x, see)

@@ -15,13 +15,13 @@ import lstm_core
 ROOT = Path(lstm_core.__file__).parent.parent
 # who may import whom: a module may import from its own rank or a lower one
 RANKS = [
-    ["lstm_core.settings", "lstm_core.cells", "lstm_core.scratch"],
+    ["lstm_core.settings", "lstm_core.cells", "lstm_core.scratch", "lstm_core.agreement"],
     ["lstm_core.files"],
     ["lstm_core.texts", "lstm_core.weights"],
     ["lstm_core.tables"],
     ["lstm_core.recipes", "lstm_core.groups", "lstm_core.tasks"],
     ["lstm_core.config"],
-    ["lstm_core.diagnosis", "lstm_core.export"],
+    ["lstm_core.diagnosis", "lstm_core.export", "lstm_core.shapes"],
     ["lstm_core.schedules", "lstm_core.initializers", "lstm_core.attention", "lstm_core.recurrent"],
     ["lstm_core.mechanics"],
     ["lstm_core.naming"],
@@ -31,7 +31,7 @@ RANKS = [
     ["lstm_core.snapshots"],
     ["lstm_core.state"],
     ["lstm_core.xraying"],
-    ["lstm_core.xray"],
+    ["lstm_core.xray", "lstm_core.walk"],
     ["lstm_core.training"],
     ["lstm_core.runs.forking"],
     ["lstm_core.runs.slices"],
