@@ -48,7 +48,7 @@ def _settings(here: session.Session, names: tuple[str, ...], layer: str) -> None
         list(STYLES),
         format_func=xrays.title,
         max_selections=xrays.MOST,
-        help="Two to six, side by side; “Settings of the Lab” are those that the Lab has at its left, whatever they are.",
+        help="Two to six, side by side; “Settings of the Lab” are whatever the Lab has at its left.",
         **session.tie("show", list(names), lambda chosen: session.set_own(show=xrays.written(chosen))),
     )
     controls.pick_task(config)
