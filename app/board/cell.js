@@ -40,6 +40,7 @@ class Cell {
   }
 
   close() {
+    document.documentElement.classList.remove("lab-present");
     document.removeEventListener("keydown", this.onKey);
     this.resized.disconnect();
     for (const timer of [this.telling, this.turning, this.playing]) clearTimeout(timer);
@@ -79,6 +80,8 @@ class Cell {
     this.play = button("play", "Play", "Play or pause (space)", () => this.#toggle());
     this.next = button("step", "Step on", "One step to the right (→)", () => this.#move(1));
     this.time = el("output.cell-time");
+    this.presenting = button("present", "Present", "Larger, with everything else folded away (P)", () => this.#present());
+    setAttribute(this.presenting, "aria-pressed", "false");
     this.slider = el("input.cell-slider", { type: "range", min: 0, "aria-label": "Time step" });
     this.slider.addEventListener("input", () => this.#go(Number(this.slider.value)));
     this.parts = el("div.cell-parts", { role: "group", "aria-label": "Which part of the step is shown" });
@@ -98,6 +101,7 @@ class Cell {
         el("label.cell-field", {}, "unit", this.unit, this.units),
         el("div.cell-transport", {}, this.back, this.play, this.next, this.time),
         this.about,
+        this.presenting,
       ),
       this.strip,
       this.slider,
@@ -131,7 +135,9 @@ class Cell {
       this.unit.max = walk.units - 1;
       if (document.activeElement !== this.unit) this.unit.value = walk.unit;
       this.slider.max = walk.T - 1;
-      this.#only(this.part);
+      const parts = new Set(["all", ...items.map((item) => item.part)]);
+      for (const chip of this.parts.children) chip.hidden = !parts.has(chip.dataset.part);
+      this.#only(parts.has(this.part) ? this.part : "all");
     }
     this.#show();
   }
@@ -165,6 +171,9 @@ class Cell {
       ArrowDown: () => this.#turn(this.wanted - 1),
       Home: () => this.#go(0),
       End: () => this.#go(this.walk.T - 1),
+      p: () => this.#present(),
+      P: () => this.#present(),
+      Escape: () => this.presented && this.#present(),
       " ": () => !target.closest?.("button, a, summary") && this.#toggle(),
     };
     if (this.walk && keys[key] && keys[key]() !== false) event.preventDefault();
@@ -222,6 +231,14 @@ class Cell {
     this.#playing(false);
     this.#show();
     this.telling = setTimeout(() => this.#tell(), TELL);
+  }
+
+  get presented() {
+    return document.documentElement.classList.contains("lab-present");
+  }
+
+  #present() {
+    setAttribute(this.presenting, "aria-pressed", String(document.documentElement.classList.toggle("lab-present")));
   }
 
   #playing(on) {

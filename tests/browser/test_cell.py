@@ -141,6 +141,21 @@ def test_it_plays_and_pauses_and_shows_one_part(tab: Page, showing: Server) -> N
     assert all(tab.locator(".cell-item[data-part=keep]").evaluate_all(dim))
 
 
+def test_for_a_projector_the_rest_is_folded_away(tab: Page, showing: Server) -> None:
+    shown(tab, showing, f"of=fresh&{SMALL}")
+    sidebar, drawing = tab.get_by_test_id("stSidebar"), tab.locator(".cell-drawing")
+    expect(sidebar).to_be_visible()
+    before = drawing.bounding_box()
+    tab.keyboard.press("p")
+    expect(sidebar).to_be_hidden()
+    after = drawing.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["width"] > before["width"]
+    tab.keyboard.press("Escape")
+    expect(sidebar).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("model", "layer"),
     [
