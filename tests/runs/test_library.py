@@ -121,6 +121,7 @@ def test_an_old_store_is_brought_up_to_date_without_loss(old: Path) -> None:
     fork = store.create(small(), parent=run.id, fork_step=3)
     assert (store.get(fork).parent, store.get(fork).fork_step) == (run.id, 3)
     store.delete(fork)
+    store.remove(fork)
     with sqlite3.connect(old) as raw:
         assert raw.execute("SELECT schema_version FROM about_database").fetchall() == [(schema.SCHEMA_VERSION,)]
         for table, rows in before.items():
