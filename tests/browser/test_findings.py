@@ -130,9 +130,10 @@ def test_a_report_opens_without_a_network_and_draws_all_its_charts(
         page.on("console", lambda message, said=said: said.append(message.text))
         page.on("pageerror", lambda error, said=said: said.append(str(error)))
         page.on("request", lambda request, asked=asked: asked.append(request.url))
-        page.goto(file.as_uri())
+        page.set_default_timeout(60_000)
+        page.goto(file.as_uri(), wait_until="commit")
         page.wait_for_function(
-            "document.querySelectorAll('[id^=chart-]').length === document.querySelectorAll('.js-plotly-plot').length"
+            "document.readyState === 'complete' && [...document.querySelectorAll('[id^=chart-]')].every((one) => one._fullLayout)"
         )
         drawn = page.evaluate(
             """Object.fromEntries([...document.querySelectorAll('[id^=chart-]')].map((one) =>
