@@ -119,7 +119,7 @@ export class RacePanel extends Panel {
       names.push({ words: short(about.values[meta.value]), colour: line.color, place: (Math.min(1, Math.max(0, (value - low) / (high - low)))) });
     }
     const longest = Math.max(0, ...names.map(({ words }) => words.length));
-    layout.margin.r = 16 + Math.round(longest * LETTER);
+    layout.margin.r = 30 + Math.round(longest * LETTER);
     const tall = layout.height - layout.margin.t - layout.margin.b;
     names.sort((a, b) => a.place - b.place);
     const apart = Math.min(LINE, tall / Math.max(names.length, 1)) / tall;
@@ -127,7 +127,7 @@ export class RacePanel extends Panel {
     for (const name of names) next = (name.at = Math.max(name.place, next)) + apart;
     for (let k = names.length - 1, most = 1; k >= 0; k--) most = (names[k].at = Math.min(names[k].at, most)) - apart;
     layout.annotations.push(
-      ...names.map(({ words, colour, at }) => ({ xref: "paper", yref: "paper", x: 1, y: at, xanchor: "left", yanchor: "middle", xshift: 6, showarrow: false, text: escape(words), font: { size: 12, color: colour } })),
+      ...names.map(({ words, colour, at }) => ({ xref: "paper", yref: "paper", x: 1, y: at, xanchor: "left", yanchor: "middle", xshift: 6, showarrow: false, text: `<span style="color:${colour}">━</span> ${escape(words)}`, font: { size: 12, color: this.context.colours().tokens.ink } })),
     );
   }
 

@@ -23,7 +23,7 @@ export class Table {
     this.note = el("p.lab-note");
     const box = el("div.race-scroll", { tabindex: 0, role: "region", "aria-label": "Results, a table" }, el("table.race-table", {}, el("thead", {}, this.head), this.body));
     this.node = el(
-      "section.lab-panel.race-results",
+      "section.race-results",
       { "aria-label": "Results" },
       el("header.lab-head", {}, el("h3.lab-title", {}, "Results"), el("div.lab-options", { role: "group", "aria-label": "Rows" }, ...this.modes)),
       box,
@@ -64,7 +64,7 @@ export class Table {
     this.selected = selected;
     for (const row of this.body.children) {
       setAttribute(row, "data-lit", row.dataset.run === lit ? "" : null);
-      if (row.dataset.run) setAttribute(row, "aria-selected", String(row.dataset.run === selected));
+      setAttribute(row, "aria-current", selected !== null && row.dataset.run === selected ? "true" : null);
     }
   }
 
@@ -99,9 +99,14 @@ export class Table {
 
   #row(columns, row) {
     const cells = columns.map(({ show, left }, k) => el(k ? (left ? "td.race-left" : "td") : "th.race-left", k ? {} : { scope: "row" }, ...show(row)));
-    const node = el("tr", row.run ? { "data-run": row.run, "aria-selected": "false" } : {}, ...cells);
+    const node = el("tr", row.run ? { "data-run": row.run, tabindex: 0 } : {}, ...cells);
     if (row.run) {
       node.addEventListener("click", (event) => event.target.closest("a") || this.page.pick(row.run));
+      node.addEventListener("keydown", (event) => {
+        if (event.target !== node || !["Enter", " "].includes(event.key)) return;
+        event.preventDefault();
+        this.page.pick(row.run);
+      });
       node.addEventListener("pointerenter", () => this.page.point(row.run));
       node.addEventListener("pointerleave", () => this.page.point(null));
     }
@@ -152,7 +157,7 @@ export class Table {
   }
 }
 
-const LIT = / (data-lit|aria-selected)="[^"]*"/g;
+const LIT = / (data-lit|aria-current)="[^"]*"/g;
 
 function spread(values, words) {
   if (!values) return [NONE];
