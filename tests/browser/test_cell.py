@@ -39,6 +39,7 @@ def tab(browser: Browser) -> Iterator[Page]:
 
 def shown(page: Page, server: Server, address: str, unit: int = 0, t: int = 0) -> None:
     page.goto(f"{server.url}/cell?{address}")
+    expect(page.locator(".cell-drawing")).to_be_visible(timeout=60_000)  # where torch is being loaded for the first one
     at(page, unit, t)
 
 
