@@ -147,6 +147,12 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
             "Gradient, first ÷ last, before training", lambda course: _ratio(course, "h"), wording.power,
             "gradient first ÷ last {}",
         ),
+        "gradient_end": Quantity(
+            "The same after training",
+            lambda course: _ratio(course, "h", "last"),
+            wording.power,
+            "after training {}",
+        ),
         "gradient_c": Quantity(
             "Gradient of the cell state, first ÷ last, before training",
             lambda course: _ratio(course, "c"),

@@ -91,6 +91,18 @@ def _leaves(tree: Any) -> Iterator[Any]:
         yield from _leaves(value) if isinstance(value, dict) else [value]
 
 
+POWER = re.compile(r"([\d.]+)\^\{(-?\d+)(?:/(\d+))?\} \\approx (?:(?!10\^)([\d.]+)(?: \\cdot )?)?(?:10\^\{(-?\d+)\})?")
+
+
+def test_powers_in_formulas_are_worked_out_rightly() -> None:
+    found = [match for lesson in BOOK.lessons for match in POWER.findall(lesson.text)]
+    assert len(found) >= 4
+    for base, above, below, digits, exponent in found:
+        assert float(base) ** (int(above) / int(below or 1)) == pytest.approx(
+            float(digits or 1) * 10.0 ** int(exponent or 0), rel=0.15
+        )
+
+
 def test_the_twist_of_every_lesson_leads_to_a_page_that_there_is() -> None:
     views = Path(lessons.__file__).parent / "views"
     assert all((views / f"{lesson.twist.page}.py").is_file() for lesson in BOOK.lessons)
