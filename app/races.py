@@ -168,7 +168,14 @@ READY: Mapping[str, Ready] = MappingProxyType(
         ),
         "Clipping": Ready(
             "What does bounding the gradient save where it explodes?",
-            {"task.length": 40, "model.cell": "rnn_relu", "init.preset": "irnn", "training.learning_rate": 0.01},
+            {
+                "task.length": 20,
+                "model.cell": "rnn_relu",
+                "init.preset": "irnn",
+                "training.optimizer": "sgd",
+                "training.momentum": 0.9,
+                "training.learning_rate": 0.03,
+            },
             "training.clip",
             ("none", "norm", "value"),
         ),

@@ -15,6 +15,7 @@ from tests.runs.conftest import small
 from tests.serving import Server
 
 QUICK = small(steps=80)
+PATIENCE = 120_000  # ms until a race is over, on a machine that has other things to do
 
 
 class Compare:
@@ -86,7 +87,7 @@ def test_a_race_is_prepared_by_a_link_begun_watched_sorted_and_kept(
     expect(other.start).to_be_enabled()
     expect(other.sidebar.get_by_text("8 tokens", exact=False).first).to_be_visible()  # the settings of the race
     for viewer in (compare, other):
-        expect(viewer.state).to_contain_text("finished", timeout=30_000)
+        expect(viewer.state).to_contain_text("finished", timeout=PATIENCE)
         expect(viewer.state).to_contain_text("4 runs")
         viewer.page.wait_for_function(
             "document.querySelectorAll('[data-panel=\"metric\"] .scatterlayer .trace').length >= 8"
@@ -114,7 +115,7 @@ def test_a_race_is_prepared_by_a_link_begun_watched_sorted_and_kept(
     ]
 
     compare.button("Add seeds").dblclick()
-    expect(compare.state).to_contain_text("finished6 runs", timeout=30_000)
+    expect(compare.state).to_contain_text("finished6 runs", timeout=PATIENCE)
     assert store.race(race).plan.seeds == (1, 2, 3)
     compare.page.reload()
     expect(compare.state).to_contain_text("finished6 runs")
@@ -124,7 +125,7 @@ def test_a_race_is_prepared_by_a_link_begun_watched_sorted_and_kept(
 def test_gates_of_two_runs_stand_side_by_side_at_one_step(compare: Compare, store: RunStore) -> None:
     race = store.create_race(plan(QUICK, "init.preset", ["pytorch", "chrono"], [1]))
     compare.open(race=race)
-    expect(compare.state).to_contain_text("finished", timeout=30_000)
+    expect(compare.state).to_contain_text("finished", timeout=PATIENCE)
     gates = compare.page.locator(".race-gates")
     gates.scroll_into_view_if_needed()
     canvases = gates.locator("canvas.lab-canvas")
@@ -177,7 +178,7 @@ def test_one_value_one_seed_and_one_that_fails(compare: Compare, store: RunStore
     wild = small(steps=80, **{"model.cell": "rnn_relu", "training.optimizer": "sgd"})
     race = store.create_race(plan(wild, "training.learning_rate", [10], [1]))
     compare.open(race=race)
-    expect(compare.state).to_contain_text("failed", timeout=30_000)
+    expect(compare.state).to_contain_text("failed", timeout=PATIENCE)
     compare.button("by run").click()
     compare.page.locator(".race-table tbody tr").first.click()
     said = compare.page.locator(".race-said").inner_text()
