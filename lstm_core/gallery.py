@@ -6,9 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
 
-from lstm_core.model import SequenceModel, as_tensors
 from lstm_core.tasks.base import IGNORED, Array, Batch, Sample, TaskConfig
 
 MOST, FEWEST = 24, 4
@@ -21,33 +19,33 @@ class Gallery:
 
     def __init__(self, task: TaskConfig, validation: Batch) -> None:
         self._task = task
-        self._batch = validation.take(_rows(validation))
+        self._rows = _rows(validation)
+        self._batch = validation.take(self._rows)
         self._classes = task.spec.outputs if task.spec.loss == "cross_entropy" else 0
 
     def describe(self) -> list[dict[str, Any]]:
         """The sequences as a person reads them."""
         return [_short(sample) for sample in self._task.samples(self._batch)]
 
-    @torch.no_grad()
-    def answers(self, model: SequenceModel) -> dict[str, Array]:
-        """What the model says to each of the N sequences.
+    def judged(self, step: int, prediction: Array, targets: Array) -> dict[str, Array]:
+        """What was said to the N sequences at a validation, of which `prediction` (M, …) is all.
 
         `gallery/answer` (N,) or (N, S) uint16, the likeliest class, and `gallery/confidence` (N,), its probability, of
         several steps the mean over those that are asked for; or `gallery/prediction` (N,) where the answer is a number.
+        `validation/step` is the step of the validation, `confusion` as below.
         """
-        inputs, targets, lengths = as_tensors(self._batch, next(model.parameters()).device)
-        prediction = model(inputs, lengths).prediction.float()
+        mine, asked = prediction[self._rows], targets[self._rows] != IGNORED
+        arrays: dict[str, Array] = {"validation/step": np.array([step], np.int32)}
         if not self._classes:
-            return {"gallery/prediction": prediction[:, 0].cpu().numpy()}
-        sure, likeliest = prediction.softmax(-1).max(-1)
-        if sure.dim() > 1:
-            asked = targets != IGNORED
-            sure = (sure * asked).sum(1) / asked.sum(1).clamp(min=1)
-        sure = sure.nan_to_num(0.0)
-        return {
-            "gallery/answer": likeliest.cpu().numpy().astype(np.uint16),
-            "gallery/confidence": sure.cpu().numpy().astype(np.float32),
-        }
+            return arrays | {"gallery/prediction": mine[:, 0].astype(np.float32)}
+        powers = np.exp(mine - mine.max(-1, keepdims=True))
+        sure = (powers / powers.sum(-1, keepdims=True)).max(-1)
+        if sure.ndim > 1:
+            sure = (sure * asked).sum(1) / np.maximum(asked.sum(1), 1)
+        arrays["gallery/answer"] = mine.argmax(-1).astype(np.uint16)
+        arrays["gallery/confidence"] = np.nan_to_num(sure).astype(np.float32)
+        counts = self.confusion(prediction, targets)
+        return arrays if counts is None else arrays | {"confusion": counts}
 
     @property
     def counts(self) -> bool:

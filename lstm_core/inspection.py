@@ -15,7 +15,7 @@ from lstm_core.tasks.base import Array
 
 BINS = 48
 WHOLE = 65535  # what stands for all entries of a block in a histogram
-LARGEST = 128  # units; the singular values of larger blocks would cost more than all the rest of a snapshot
+LARGEST = 256  # units; the singular values of larger blocks would take a good part of the time of a validation
 BLOCKS = ("weight_ih", "weight_hh")
 
 
@@ -31,8 +31,9 @@ def histograms(rnn: nn.RNNBase) -> dict[str, Array]:
     for layer in layer_names(rnn):
         weights = Weights.of(rnn, suffix_of(layer))
         for block, matrix in zip(BLOCKS, (weights.ih, weights.hh), strict=True):
-            values = np.nan_to_num(matrix.detach().cpu().numpy().astype(np.float64), posinf=1e30, neginf=-1e30)
-            values = values.reshape(len(gates), -1)
+            values = matrix.detach().cpu().numpy().astype(np.float64).reshape(len(gates), -1)
+            if not np.isfinite(values).all():
+                values = np.nan_to_num(values, posinf=1e30, neginf=-1e30)
             reach = _reach(float(np.abs(values).max()))
             bins = np.minimum(((values / reach + 1) * (BINS / 2)).astype(int), BINS - 1)
             places = bins + BINS * np.arange(len(gates))[:, None]
@@ -77,7 +78,7 @@ def stuck(traces: dict[str, Trace], sigmoids: str, lengths: Tensor | None) -> di
                 values = values[torch.arange(len(values), device=values.device)[:, None] < lengths.to(values.device)]
             values = values.flatten(0, -2)
             for name, beyond in (("low", values < 0.1), ("high", values > 0.9)):
-                share = beyond.double().mean(0).cpu().numpy()
+                share = beyond.float().mean(0).cpu().numpy()
                 arrays[f"stuck/{layer}.{gate}.{name}"] = np.rint(255 * share).astype(np.uint8)
     return arrays
 

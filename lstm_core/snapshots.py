@@ -53,14 +53,15 @@ class Probe:
         self._forecast = self._task.forecast(data)
         self._generation = self._task.generation
         self._gallery = Gallery(self._task, data.validation)
-        self.confusion: dict[str, Array] = {}  # of the last validation
+        self.last_validation: dict[str, Array] = {}  # what it found
         self.about = self._describe(data)
 
     def judged(self, step: int, prediction: Array, targets: Array) -> None:
-        """Take note of a validation: the snapshots that follow tell which class was taken for which."""
-        counts = self._gallery.confusion(prediction, targets)
-        if counts is not None:
-            self.confusion = {"confusion": counts, "confusion/step": np.array([step], np.int32)}
+        """Take note of a validation: the snapshots that follow tell what was said to whom, and the singular values.
+
+        Those take too long for every snapshot, and next to a validation no time.
+        """
+        self.last_validation = self._gallery.judged(step, prediction, targets) | spectra(self._model.rnn)
 
     def snapshot(self, step: int, last: bool = False) -> Snapshot:
         """Everything the board shows besides the scalars; changes neither the model nor any random stream.
@@ -97,8 +98,7 @@ class Probe:
                 share = saturation(gates[gate], lengths=lengths)
                 arrays[f"saturation/{layer}.{gate}"] = np.array([share], np.float32)
         arrays |= stuck(traces, self._cell.sigmoids, lengths)
-        arrays |= histograms(model.rnn) | spectra(model.rnn)
-        arrays |= self._gallery.answers(model) | self.confusion
+        arrays |= histograms(model.rnn) | self.last_validation
         if self._forecast is not None:
             with torch.no_grad():
                 scaled = model(torch.from_numpy(self._forecast.inputs).to(device)).prediction.cpu().numpy()

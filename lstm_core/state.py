@@ -231,7 +231,7 @@ class TrainState:
         if self.carried is not None:
             parts = self.carried if isinstance(self.carried, tuple) else (self.carried,)
             tensors |= {f"carried.{index}": part for index, part in enumerate(parts)}
-        tensors |= {f"judged.{name}": torch.from_numpy(counts) for name, counts in self.probe.confusion.items()}
+        tensors |= {f"judged.{name}": torch.from_numpy(said) for name, said in self.probe.last_validation.items()}
         told: dict[str, Any] = {"step": self.step, "over": self.over}
         if self.best is not None:
             tensors |= {f"best.{name}": tensor for name, tensor in self.best.weights.items()}
@@ -269,7 +269,7 @@ class TrainState:
         state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
         carried = tuple(part for _, part in sorted(parts.get("carried", {}).items()))
         state.carried = carried if len(carried) > 1 else carried[0] if carried else None
-        state.probe.confusion = {name: counts.cpu().numpy() for name, counts in parts.get("judged", {}).items()}
+        state.probe.last_validation = {name: said.cpu().numpy() for name, said in parts.get("judged", {}).items()}
         if "best" in told:
             loss, step, missed = told["best"]
             state.best = Best(loss, step, parts["best"], missed)

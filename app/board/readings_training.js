@@ -108,7 +108,8 @@ export const TRAINING = {
     const above = now.reduce((sum, { values }) => sum + values.filter((value) => value > 1).length, 0);
     const total = now.reduce((sum, { values }) => sum + values.length, 0);
     const before = then ? `, at step 0 ${number(then.values[0])}` : "";
-    return { number: number(top.values[0]), label, sentence: `The largest is gate ${top.gate}'s ${number(top.values[0])}${before}; ${percent(above / total)} of all lie above 1.` };
+    const step = known.arrays.get("validation/step")?.data[0];
+    return { number: number(top.values[0]), label, sentence: `At the validation of step ${count(step)} the largest is gate ${top.gate}'s ${number(top.values[0])}${before}; ${percent(above / total)} of all lie above 1.` };
   },
 
   updates(known) {
@@ -129,17 +130,18 @@ export const TRAINING = {
 
   gallery(known) {
     const found = judged(known.about, known.arrays);
-    if (!found) return { number: "–", label: "right", sentence: "The same validation samples during the whole run, with what the network says to each." };
+    const step = known.arrays?.get("validation/step")?.data[0];
+    if (!found) return { number: "–", label: "right", sentence: "The same validation samples during the whole run, with what the network says to each at every validation." };
     if (Number.isFinite(found[0]?.off)) {
       const off = mean(found.map((one) => one.off));
       const worst = found.reduce((most, one) => (one.off > most.off ? one : most));
-      return { number: number(off), label: "off by, on average", sentence: `Worst: it says ${worst.said} where ${worst.right} is right.` };
+      return { number: number(off), label: "off by, on average", sentence: `At step ${count(step)}. Worst: it says ${worst.said} where ${worst.right} is right.` };
     }
     const right = found.filter(({ share }) => share === 1).length;
     const wrong = found.filter(({ share }) => share < 1);
     const surest = wrong.reduce((most, one) => (!most || one.sure > most.sure ? one : most), null);
     const sentence = !surest
-      ? "All of these samples are right."
+      ? `All of these samples are right at the validation of step ${count(step)}.`
       : known.about.answering === "sequence"
         ? `The surest of its mistakes: ${percent(surest.sure)} for ${spoken(surest.said)} where ${spoken(surest.right)} is right.`
         : `The surest of those with a mistake: ${percent(surest.sure)} on average, with ${count(surest.asked - surest.wrong)} of ${count(surest.asked)} right.`;
@@ -159,7 +161,7 @@ export const TRAINING = {
       if (truth === said) right += times;
       else if (times > worst.times) worst = { times, truth, said };
     });
-    const step = known.arrays.get("confusion/step")?.data[0];
+    const step = known.arrays.get("validation/step")?.data[0];
     const when = `Counted at step ${count(step)}`;
     const sentence = worst.times ? `${when}: most often ${spoken(names[worst.said])} is answered where ${spoken(names[worst.truth])} is right, ${count(worst.times)} times.` : `${when}: every answer of the validation is right.`;
     return { number: percent(right / all), label: "of the validation right", sentence };

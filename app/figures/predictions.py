@@ -11,7 +11,8 @@ from app.figures.panel import About, figure
 def gallery(about: About) -> go.Figure:
     """Notice what the wrong ones have in common, and how sure the network is of them.
 
-    The same validation sequences during the whole run; a number is shown beside the right one.
+    The same validation sequences during the whole run, as they were answered at the last validation; a number is shown
+    beside the right one. A decoder is given the right signs before each sign that it answers.
     """
     shown = [{name: sample[name] for name in ("title", "target", "targets")} for sample in about["gallery"]]
     meta = {"gallery": shown, "names": about["answers"], "scale": about["scale"], "unit": about["metric_unit"]}

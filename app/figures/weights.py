@@ -54,7 +54,8 @@ def of_gates(about: About) -> go.Figure:
 def spectrum(about: About) -> go.Figure:
     """Notice values far from the line at 1: larger ones let a signal grow from step to step, smaller ones let it fade.
 
-    The singular values of each gate's recurrent weights, largest first, now and as they were drawn at step 0.
+    The singular values of each gate's recurrent weights, largest first, at the last validation and at step 0. Layers of
+    more than 256 units have none: they would take too long.
     """
     sizes = {layer: _rank(about, layer) for layer in about["layers"]}
     drawing = figure("number of the singular value, largest first", "singular value", meta={"axis": "own"})
