@@ -12,7 +12,7 @@ import numpy as np
 from app import theme
 from app.figures.side import STYLES, Shown
 from lstm_core.cells import CELLS
-from lstm_core.wording import count, number, percent
+from lstm_core.wording import THIN, count, number, percent
 from lstm_core.xray import XRay
 
 FADED, GROWN = 1e-3, 1e2  # of a gradient: less at the first step than this share of the last one's, or more
@@ -132,15 +132,21 @@ def why(shown: Sequence[Shown]) -> str:
         return ""
     worst = min(forgetful, key=lambda one: (one.style != STYLES["pytorch"], arrives[one.title]))
     said = (
-        f"{_cause(worst)} Of the gradient at the last step, {number(arrives[worst.title])} arrives "
-        f"{count(worst.xray.read - 1)} steps earlier at the first one, so training cannot see what the first step was "
-        "good for."
+        f"{_cause(worst)} Of the gradient at the last step, {number(arrives[worst.title])} arrives {_far(worst.xray)}, "
+        "so training cannot see what that step was good for."
     )
     able = [one for one in shown if FADED <= arrives[one.title] <= GROWN]
     if not able:
         return said
     best = min(able, key=lambda one: abs(math.log(arrives[one.title])))
     return f"{said} {_remedy(best)}, and {number(arrives[best.title])} arrives."
+
+
+def _far(xray: XRay) -> str:
+    steps = count(xray.read - 1)
+    if xray.layer.endswith(".fwd"):
+        return f"{steps} steps earlier at the first one"
+    return f"{steps} steps away at the one that is read first"
 
 
 def _cause(one: Shown) -> str:
@@ -170,13 +176,18 @@ def _arriving(xray: XRay) -> float:
 def opening(shown: Sequence[Shown]) -> str:
     """What the page is about, and the finding in it, as HTML."""
     said = why(shown) if shown else "Choose two to six initializers at the left."
-    return f'<p class="xray-why">{escape(said)}</p>' if said else ""
+    return f'<p class="xray-why">{_running(said)}</p>' if said else ""
 
 
 def legend(shown: Sequence[Shown]) -> str:
     """Every initializer with a piece of its line and what its gradient does, as HTML."""
-    rows = [f"<p>{_sample(one)}<b>{escape(one.title)}</b>: {escape(gradient(one.xray))}</p>" for one in shown]
+    rows = [f"<p>{_sample(one)}<b>{escape(one.title)}</b>: {_running(gradient(one.xray))}</p>" for one in shown]
     return f'<div class="xray-legend">{"".join(rows)}</div>'
+
+
+def _running(text: str) -> str:
+    """Text as HTML, in which no line ends within a number."""
+    return escape(text).replace(THIN, "\u202f")
 
 
 def _sample(one: Shown) -> str:

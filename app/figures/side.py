@@ -62,7 +62,7 @@ def states_of(shown: Sequence[Shown]) -> list[str]:
 
 def over_time(shown: Sequence[Shown], titles: Sequence[str], y: str, span: tuple[float, float]) -> dict[str, Any]:
     """Axes over time beside each other, with one logarithmic y axis for all."""
-    layout = beside(titles, y, (-0.5, max(one.xray.steps for one in shown) - 0.5))
+    layout = beside(titles, y, (-0.5, max(one.xray.read for one in shown) - 0.5))
     log = {"type": "log", "exponentformat": "power", "range": list(span), "autorange": False}
     for pane in range(len(titles)):
         layout[axis("yaxis", pane)] |= log | ({"dtick": 1} if span[1] - span[0] <= 3 else {})

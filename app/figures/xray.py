@@ -56,7 +56,7 @@ def gradient(shown: Sequence[Shown]) -> go.Figure:
         names += names_beside(shown, state, pane, (low, high))
         if low < np.log10(SMALLEST):
             across, name = level(
-                SMALLEST, (-0.5, shown[0].xray.steps - 0.5), pane, "smallest number of 32 bits", log=True
+                SMALLEST, (-0.5, shown[0].xray.read - 0.5), pane, "smallest number of 32 bits", log=True
             )
             traces.append(across)
             names.append(name)
