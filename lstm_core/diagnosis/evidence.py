@@ -147,15 +147,15 @@ class Evidence:
     # The gradient on its way back, and the inside of the network.
 
     @cached_property
-    def carried(self) -> tuple[str, float, float] | None:
-        """(state, gradient at the first time step ÷ at the last, at the first) of the state that carries it best."""
-        found = []
+    def carried(self) -> Mapping[str, tuple[float, float]]:
+        """Of every state (gradient at the first time step ÷ at the last, at the first); none where it is not known."""
+        found: dict[str, tuple[float, float]] = {}
         for state in self.cell.states:
             norms = np.asarray(self.arrays.get(f"gradient/{self.layer}.{state}", ()), np.float64)
             running = np.flatnonzero(norms)  # beyond the longest of the shown sequences there is nothing
             if len(norms) > 1 and np.isfinite(norms).all() and len(running) and running[-1] > 0:
-                found.append((state, float(norms[0] / norms[running[-1]]), float(norms[0])))
-        return max(found, key=lambda one: one[1]) if found else None
+                found[state] = float(norms[0] / norms[running[-1]]), float(norms[0])
+        return found if "h" in found else {}
 
     @property
     def only_through_time(self) -> bool:

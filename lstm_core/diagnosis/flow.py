@@ -22,11 +22,11 @@ CLIPPING = MappingProxyType({"training.clip": "norm", "training.clip_threshold":
 
 def vanishing(e: Evidence) -> Finding | None:
     """The gradient fades on its way back, through h and through c, and the task is not learned."""
-    if e.carried is None or not e.only_through_time or e.cut is not None or not e.unlearned:
+    if not e.carried or not e.only_through_time or e.cut is not None or not e.unlearned:
         return None
-    _, ratio, first = e.carried
-    if not ratio < FAINT or not first > 0:
+    if not all(first > 0 and ratio < FAINT for ratio, first in e.carried.values()):
         return None
+    ratio = e.carried["h"][0]
     rest = ": training hardly sees what came first."
     if e.never_learned:
         rest = f", and after {count(e.updates)} steps the loss is where guessing would be: training cannot see what it "
@@ -46,10 +46,8 @@ def vanishing(e: Evidence) -> Finding | None:
 
 def growing_through_time(e: Evidence) -> Finding | None:
     """The gradient grows on its way back, and nothing bounds it."""
-    if e.carried is None or not e.unlearned or e.training.clip != "none":
-        return None
-    _, ratio, first = e.carried
-    if not ratio > GROWING or not first > 0:
+    ratio = e.carried["h"][0] if e.carried else math.nan
+    if not ratio > GROWING or not e.unlearned or e.training.clip != "none":
         return None
     return Finding(
         "growing",
@@ -66,7 +64,9 @@ def growing_through_time(e: Evidence) -> Finding | None:
 
 def truncated_too_short(e: Evidence) -> Finding | None:
     """Backpropagation ends before the inputs that an answer at the end may depend on."""
-    if e.cut is None or e.carried is None or not e.only_through_time or not e.unlearned or e.carried[2] > 0:
+    if e.cut is None or not e.only_through_time or not e.unlearned:
+        return None
+    if not e.carried or any(first > 0 for _, first in e.carried.values()):
         return None
     blind = _without_gradient(e)
     if not blind:

@@ -133,7 +133,8 @@ def test_a_report_opens_without_a_network_and_draws_all_its_charts(
         page.set_default_timeout(60_000)
         page.goto(file.as_uri(), wait_until="commit")
         page.wait_for_function(
-            "document.readyState === 'complete' && [...document.querySelectorAll('[id^=chart-]')].every((one) => one._fullLayout)"
+            "document.readyState === 'complete' && "
+            "[...document.querySelectorAll('[id^=chart-]')].every((one) => one._fullLayout)"
         )
         drawn = page.evaluate(
             """Object.fromEntries([...document.querySelectorAll('[id^=chart-]')].map((one) =>
