@@ -11,7 +11,7 @@ const PACE = 900; // ms for each step while it plays
 const TELL = 600; // ms of rest after which the server is told the step, for the address
 const TURN = 200; // ms of rest after which another unit is asked for
 const NARROW_BELOW = 640; // px
-const PARTS = { all: "Whole step", in: "1  What goes in", gates: "2  Gates", keep: "3  Keep and write", out: "4  Show" };
+const PARTS = { all: "Whole step", in: "What goes in", gates: "Gates", keep: "Keep and write", out: "Show" };
 const OWN = "input:not([type=range]), textarea, select, [contenteditable=true], [role=slider], [role=dialog], [role=combobox], [role=tab], [role=radio]";
 
 const cells = new WeakMap();
@@ -136,7 +136,12 @@ class Cell {
       if (document.activeElement !== this.unit) this.unit.value = walk.unit;
       this.slider.max = walk.T - 1;
       const parts = new Set(["all", ...items.map((item) => item.part)]);
-      for (const chip of this.parts.children) chip.hidden = !parts.has(chip.dataset.part);
+      const stages = Object.keys(PARTS).filter((part) => parts.has(part));
+      for (const chip of this.parts.children) {
+        const place = stages.indexOf(chip.dataset.part);
+        chip.hidden = place < 0;
+        setText(chip, `${place > 0 ? `${place}  ` : ""}${PARTS[chip.dataset.part]}`);
+      }
       this.#only(parts.has(this.part) ? this.part : "all");
     }
     this.#show();
