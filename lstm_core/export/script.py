@@ -141,7 +141,8 @@ def _head(config: RunConfig, first: RunConfig, needs: Sequence[str], arguments: 
         "",
         f"    {call}",
     ]
-    return "\n".join(lines).replace("\\", "\\\\")
+    # a title may hold the name of somebody's column: nothing in it may end the text
+    return "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''")
 
 
 def _filled(paragraph: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import math
@@ -10,21 +11,27 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save as safetensors_of
 
 from lstm_core import files
 from lstm_core.config import Override, RunConfig
 from lstm_core.export import script
+from lstm_core.settings import Impossible
 from lstm_core.training import NonFinite, Step, TrainState, train
+from tests.core.own_files import walk
+from tests.core.strategies import configs
 
 Row = tuple[int, float, float | None]
 # Whatever belongs to this project cannot be imported, wherever it lies.
 ALONE = """\
-import csv, importlib, json, sys
+import importlib, json, pathlib, sys
 
 class Nothing:
     def find_spec(self, name, path=None, target=None):
@@ -33,9 +40,9 @@ class Nothing:
 
 sys.meta_path.insert(0, Nothing())
 sys.path.insert(0, ".")
-for number in range(int(sys.argv[1])):
-    curve = list(importlib.import_module(f"script_{number}").train(*sys.argv[2:]))
-    print(json.dumps(curve))
+for number, files in enumerate(json.loads(sys.argv[1])):
+    module = importlib.import_module(f"script_{number}")
+    print(json.dumps(list(module.train(*map(pathlib.Path, files)))))
 """
 SMALL = {"hidden_size": 8, "embedding_size": 6}
 SHORT = {"steps": 5, "batch_size": 6, "validate_every": 2}
@@ -72,12 +79,13 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def curves(texts: Sequence[str], folder: Path, *arguments: str) -> list[list[Row]]:
-    """What the scripts measure, all in one process, which imports torch once."""
+def curves(texts: Sequence[str], folder: Path, names: Sequence[str] = ()) -> list[list[Row]]:
+    """What the scripts measure, all in one process, which imports torch once; `names` are their files, one each."""
     (folder / "alone.py").write_text(ALONE)
     for number, text in enumerate(texts):
         (folder / f"script_{number}.py").write_text(text, encoding="utf-8")
-    lines = [line for line in run(folder, "alone.py", str(len(texts)), *arguments).splitlines() if line[0] == "["]
+    given = json.dumps([[name] for name in names] or [[]] * len(texts))
+    lines = [line for line in run(folder, "alone.py", given).splitlines() if line[0] == "["]
     return [[tuple(row) for row in json.loads(line)] for line in lines]
 
 
@@ -99,6 +107,11 @@ def test_a_script_writes_the_curve_of_the_run(task: str, tmp_path: Path) -> None
     assert len(found) == 21
 
 
+DECODED = config_of(
+    {"name": "dates", "forms": "numbers"},
+    model={"bidirectional": True, "attention": "additive", "num_layers": 2, "dropout": 0.4},
+    init={"preset": "chrono", "attention": {"scheme": "normal"}},
+)
 GRID: list[RunConfig] = [
     *(config_of(task) for task in ("recall", "adding", "copy", "brackets", "reversing", "dates", "tagging", "sine")),
     config_of({"name": "digits", "reading": "pixels"}, training={"batch_size": 1024, "steps": 2}),
@@ -107,11 +120,7 @@ GRID: list[RunConfig] = [
     config_of({"name": "sine", "waves": 1}, model={"cell": "gru"}, training={"optimizer": "adamw"}),
     config_of({"name": "text", "length": 12}, model={"attention": "scaled"}, training={"bptt_length": 5}),
     config_of({"name": "text", "length": 9}, model={"cell": "rnn_tanh"}, training={"batch_size": 1024, "steps": 2}),
-    config_of(
-        {"name": "dates", "forms": "numbers"},
-        model={"bidirectional": True, "attention": "additive", "num_layers": 2, "dropout": 0.4},
-        init={"preset": "chrono", "attention": {"scheme": "normal"}},
-    ),
+    DECODED,
     config_of(
         {"name": "reversing", "length": 7, "letters": 5},
         model={"cell": "gru", "bidirectional": True, "attention": "dot", "batch_first": True},
@@ -221,17 +230,134 @@ def torch_of(state: object) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("name", WEIGHTS)
-def test_a_run_that_begins_from_a_file_of_weights(name: str, tmp_path: Path) -> None:
-    other = TrainState(config_of({"name": "recall", "length": 9}, training={"seed": 7}))
-    data = WEIGHTS[name](dict(other.model.state_dict()))
-    (tmp_path / name).write_bytes(data)
-    config = config_of({"name": "recall", "length": 9}, init={"weights": files.keep(data, name)})
+def of_recall(weights: bytes | None = None) -> RunConfig:
+    init = {} if weights is None else {"weights": files.keep(weights, "weights")}
+    return config_of({"name": "recall", "length": 9}, init=init)
+
+
+def test_runs_that_begin_from_a_file_of_weights(tmp_path: Path) -> None:
+    other = TrainState(of_recall().replace(**{"training.seed": 7}))
+    contents = {name: made(dict(other.model.state_dict())) for name, made in WEIGHTS.items()}
+    for name, data in contents.items():
+        (tmp_path / name).write_bytes(data)
+    runs = [of_recall(data) for data in contents.values()]
+    found = curves([script(config) for config in runs], tmp_path, list(contents))
+    for config, curve in zip(runs, found, strict=True):
+        assert curve == trained(config)
+        assert curve != trained(of_recall())
+
+
+def table_of(separator: str, decimal: str, turned: bool) -> bytes:
+    table = walk(60)
+    return (table[::-1] if turned else table).to_csv(index=False, sep=separator, decimal=decimal).encode()
+
+
+OWN: Mapping[str, tuple[dict[str, Any], bytes]] = {
+    "plain.csv": ({"name": "csv", "length": 3}, table_of(",", ".", False)),
+    "european.csv": ({"name": "csv", "length": 3, "column": "close"}, table_of(";", ",", True)),
+    "german.txt": (
+        {"name": "text", "length": 7},
+        ("Grüße aus Köln, schöne Straßen überall.\r\n" * 40).encode("cp1252"),
+    ),
+    "many.txt": (
+        {"name": "text", "length": 7},
+        "".join(map(chr, [*range(0x4E00, 0x4F00), *range(97, 123)] * 12)).encode(),
+    ),
+}
+
+
+def test_runs_on_files_of_ones_own(tmp_path: Path) -> None:
+    runs = []
+    for name, (task, data) in OWN.items():
+        (tmp_path / name).write_bytes(data)
+        runs.append(config_of(task | {"file": files.keep(data, name)}))
+    found = curves([script(config) for config in runs], tmp_path, list(OWN))
+    for config, curve in zip(runs, found, strict=True):
+        assert curve == trained(config), config.task
+        assert len(curve) == 6
+
+
+def test_no_name_of_a_column_becomes_code(tmp_path: Path) -> None:
+    name = 'a"""\\'
+    table = walk(60).rename(columns={"open": name})
+    data = table.to_csv(index=False).encode()
+    (tmp_path / "odd.csv").write_bytes(data)
+    config = config_of({"name": "csv", "length": 3, "column": name, "file": files.keep(data, "odd.csv")})
     text = script(config)
+    head, *rest = ast.parse(text).body
+    assert isinstance(head, ast.Expr)
+    assert isinstance(head.value, ast.Constant)
+    assert head.value.value.startswith("Next value of a")
+    assert isinstance(rest[0], ast.Import)
+    assert any(json.dumps(name) in line for line in text.splitlines())
+
+
+def test_a_script_refuses_another_file_than_that_of_its_run(tmp_path: Path) -> None:
+    task, data = OWN["plain.csv"]
+    text = script(config_of(task | {"file": files.keep(data, "plain.csv")}))
     (tmp_path / "script.py").write_text(text, encoding="utf-8")
-    run(tmp_path, "script.py", name)
-    assert read_curve(tmp_path / "losses.csv") == trained(config)
-    assert trained(config) != trained(config_of({"name": "recall", "length": 9}))
-    (tmp_path / name).write_bytes(data[:-1] + b"?")
-    with pytest.raises(AssertionError, match="is not the file of the run"):
-        run(tmp_path, "script.py", name)
+    (tmp_path / "other.csv").write_bytes(data + b"2030-01-01,1,2\n")
+    with pytest.raises(AssertionError, match=r"other.csv is not the file of the run: the SHA-256"):
+        run(tmp_path, "script.py", "other.csv")
+
+
+def test_what_a_script_cannot_do_is_refused_in_words() -> None:
+    with pytest.raises(Impossible, match="device cpu"):
+        script(of_recall().replace(**{"training.device": "cuda"}))
+    with pytest.raises(Impossible, match="has no end"):
+        script(of_recall(), (Override(4, "steps", 2),))
+    odd = "day;price\n" + "".join(f"{day}.1.2024;{1000 + 7 * day % 11} €\n" for day in range(1, 32))
+    with pytest.raises(Impossible, match="plain script cannot read this CSV file"):
+        script(config_of({"name": "csv", "length": 3, "file": files.keep(odd.encode(), "odd.csv")}))
+    with pytest.raises(files.FileMissing):
+        script(config_of({"name": "text", "file": "0123456789abcdef"}))
+
+
+def test_scripts_are_written_as_this_project_is(tmp_path: Path) -> None:
+    texts = [script(config) for config in GRID] + [script(config, overrides) for config, overrides in CHANGED]
+    for number, text in enumerate(texts):
+        (tmp_path / f"script_{number}.py").write_text(text, encoding="utf-8")
+    options = ["--config", str(Path(__file__).parents[2] / "pyproject.toml"), str(tmp_path)]
+    for command in (["check", *options], ["format", "--check", *options]):
+        done = subprocess.run([sys.executable, "-m", "ruff", *command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+    assert not any("lstm_core" in text for text in texts)
+
+
+def test_a_script_has_what_its_run_uses_and_nothing_else() -> None:
+    plain, full = script(RunConfig()), script(DECODED)
+    assert len(plain.splitlines()) <= 170
+    for word in ("Attention", "clip", "dropout", "pack_padded", "Decoder", "learning_rate(", "keys"):
+        assert word not in plain
+    for word in ("class Attention", "dropout=DROPOUT", "pack_padded_sequence", "self.decoder", "bidirectional=True"):
+        assert word in full
+    assert plain.startswith('"""Recall the first of 40 tokens · LSTM 64 · PyTorch default\n')
+
+
+@settings(max_examples=2, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(drawn=st.lists(configs(), min_size=5, max_size=5))
+def test_any_settings_give_a_script_with_the_curve_of_the_run(drawn: list[RunConfig]) -> None:
+    found = [reduced(config) for config in drawn if not config.task.needs_file]
+    with TemporaryDirectory() as folder:
+        measured = curves([script(config) for config in found], Path(folder))
+    for config, curve in zip(found, measured, strict=True):
+        expected = trained(config)
+        assert len(curve) == len(expected), config.to_query()
+        for row, wanted in zip(curve, expected, strict=True):
+            assert row[:2] == wanted[:2], config.to_query()
+            assert row[2] == wanted[2] or (row[2] != row[2] and wanted[2] != wanted[2]), config.to_query()
+
+
+def reduced(config: RunConfig) -> RunConfig:
+    """The same kind of run, over in a moment."""
+    most = {"task.length": 12, "task.delay": 6, "task.symbols": 3, "task.vocabulary": 50}
+    most |= {"model.hidden_size": 8, "model.embedding_size": 6, "model.num_layers": 2, "model.proj_size": 7}
+    most |= {"training.steps": 3, "training.batch_size": 8, "training.validate_every": 3, "training.bptt_length": 2}
+    values: dict[str, Any] = {"training.device": "cpu"}
+    for path, largest in most.items():
+        group, name = path.split(".")
+        value = getattr(getattr(config, group), name, None)
+        if value is not None:
+            values[path] = min(value, largest)
+    values["model.proj_size"] = min(values["model.proj_size"], values["model.hidden_size"] - 1)
+    return config.replace(**values)

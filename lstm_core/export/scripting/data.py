@@ -66,7 +66,11 @@ def batch(step):
     return map(torch.from_numpy, arrays)'''
     begin = [f"validation = [torch.from_numpy(array) for array in {validation}]"]
     gives = ["inputs", "targets", *lengths]
-    return DataPart(f"{extract.text()}\n\n\n{batch}", begin, "batch(step)", gives, rows)
+    text = extract.text()
+    if 'def generate(rng, n):\n    """' not in text:
+        arrays = "inputs, targets and lengths" if lengths else "inputs and targets"
+        text = text.replace("def generate(rng, n):\n", f'def generate(rng, n):\n    """n sequences: {arrays}."""\n')
+    return DataPart(f"{text}\n\n\n{batch}", begin, "batch(step)", gives, rows)
 
 
 def _loaded(task: TaskConfig, found: TaskData, extract: Extract, history: History) -> DataPart:

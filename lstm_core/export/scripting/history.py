@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from lstm_core.config import Override, RunConfig, with_overrides
+from lstm_core.export.scripting.layout import LINE
 from lstm_core.groups import TrainingConfig
 from lstm_core.settings import Impossible
 
@@ -68,7 +70,7 @@ class History:
             self.used[constant] = f"{constant} = {literal(values[0])}  # {help}"
             return constant
         shown = ", ".join(f"{step}: {literal(value)}" for step, value in values.items())
-        self.used[constant] = f"{constant} = {{{shown}}}  # {help} By the step from which it holds."
+        self.used[constant] = f"{constant} = {{{shown}}}  # {help} Each from the step before it on."
         return f"now({constant}, step)"
 
     @property
@@ -129,5 +131,6 @@ def settings_lines(settings: Sequence[str]) -> list[str]:
     lines = []
     for text in settings:
         code, _, comment = text.partition("  # ")
-        lines += [text] if len(text) <= 120 else [f"# {comment}", code]
+        above = [f"# {line}" for line in textwrap.wrap(comment, LINE - 2)]
+        lines += [text] if len(text) <= LINE else [*above, code]
     return lines

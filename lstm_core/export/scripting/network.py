@@ -74,7 +74,10 @@ class Network:
         }[self.spec.answers]
         return [
             "class Model(nn.Module):",
-            f'    """{answers}. T steps, B sequences, H units."""' if not self.decoded else f'    """{answers}."""',
+            f'    """{answers}.',
+            "",
+            f"    Shapes: T steps, B sequences, D numbers from the recurrent layers{', S answers' * self.decoded}.",
+            '    """',
             "",
             "    def __init__(self):",
             *(f"        {line}" for line in self._parts()),

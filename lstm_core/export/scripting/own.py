@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import unicodedata
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from itertools import product
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lstm_core import files, tables, texts
+from lstm_core.export.scripting.history import literal
 from lstm_core.settings import Impossible
 
 CHECK = [
@@ -44,12 +46,11 @@ def csv_lines(task: Any) -> list[str]:
 def _ways(name: str, dates: str | None) -> Iterator[list[str]]:
     """Ways to read a column, the plainest first."""
     readers = [
-        f"table = pd.read_csv(io.BytesIO(content){separator}{decimal}{encoding}{float_precision})"
-        for encoding, separator, decimal, float_precision in product(
+        f"table = pd.read_csv(io.BytesIO(content){separator}{decimal}{encoding})"
+        for encoding, separator, decimal in product(
             ("", ', encoding="cp1252"', ', encoding="utf-16"'),
             ("", ', sep=";"', ', sep="\\t"', ', sep="|"'),
             ("", ', decimal=","', ', thousands=","', ', decimal=",", thousands="."'),
-            ("", ', float_precision="round_trip"'),
         )
     ]
     orders = [[], ["table = table[::-1]"]]
@@ -57,14 +58,14 @@ def _ways(name: str, dates: str | None) -> Iterator[list[str]]:
         for form in ("", ", dayfirst=True"):
             orders.append(
                 [
-                    f"table[{dates!r}] = pd.to_datetime(table[{dates!r}]{form})",
-                    f'table = table.sort_values({dates!r}, kind="stable")',
+                    f"table[{literal(dates)}] = pd.to_datetime(table[{literal(dates)}]{form})",
+                    f'table = table.sort_values({literal(dates)}, kind="stable")',
                 ]
             )
-        orders.append([f'table = table.sort_values({dates!r}, kind="stable")'])
+        orders.append([f'table = table.sort_values({literal(dates)}, kind="stable")'])
     for reader, order, missing in product(readers, orders, ("", ".dropna()", ".ffill().dropna()")):
-        column = f"values = table[{name!r}]{missing}.to_numpy(np.float64)"
-        yield [line.replace("'", '"') for line in (reader, *order, column)]
+        column = f"values = table[{literal(name)}]{missing}.to_numpy(np.float64)"
+        yield [reader, *order, column]
 
 
 def _gives(lines: list[str], content: bytes, wanted: Any) -> bool:
@@ -72,7 +73,9 @@ def _gives(lines: list[str], content: bytes, wanted: Any) -> bool:
 
     there: dict[str, Any] = {"pd": pd, "np": np, "io": io, "content": content}
     try:
-        exec("\n".join(lines), there)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of ways that are only tried
+            exec("\n".join(lines), there)
     except Exception:  # pandas stumbles in any way over what it cannot read; then the next way is tried
         return False
     found = there["values"]
