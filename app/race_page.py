@@ -58,8 +58,8 @@ def wish(config: RunConfig, race: Race | None) -> Wish:
     same = race is not None and factor.path == race.plan.vary
     before = [races.as_text(value) for value in race.plan.values] if race is not None and same else list(factor.usual)
     line = session.own("values") or races.as_line(before)
-    seeds = session.own("seeds")
-    count = int(seeds) if seeds.isdecimal() and 0 < int(seeds) <= MOST_RUNS else races.SEEDS
+    seeds, usual_seeds = session.own("seeds"), len(race.plan.seeds) if race is not None else races.SEEDS
+    count = int(seeds) if seeds.isdecimal() and 0 < int(seeds) <= MOST_RUNS else usual_seeds
     return Wish(factor, races.read(line), count)
 
 

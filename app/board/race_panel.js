@@ -8,6 +8,7 @@ import { Range, stepLimit } from "./ranges.js";
 const CONFIG = { displayModeBar: false, doubleClick: false, responsive: false, scrollZoom: false, showTips: false };
 const LETTER = 6.2; // px, the usual width of one at this size
 const LINE = 15; // px between two names at the ends of lines
+const FAR = 4; // times the chance level: a loss beyond that leaves the picture, or one explosion would flatten all others
 const ROOM = 430; // px of width from which on the names are written beside the lines
 
 export class RacePanel extends Panel {
@@ -60,6 +61,7 @@ export class RacePanel extends Panel {
     const xRange = this.zoom?.x ?? [0, limit];
     const range = this.ranges[log ? "log" : "linear"];
     const lit = this.context.lit();
+    this.most = log ? Infinity : FAR * (about.chance[meant(this.id, about)] ?? Infinity);
     const data = this.spec.figure.data.filter((trace) => !this.context.hidden(trace.meta?.value)).map((trace) => this.#fill(trace, x, arrays, range, lit, xRange)).filter((trace) => trace.x.length);
     const axis = this.spec.figure.layout.yaxis ?? {};
     const fixed = log ? null : axis.range;
@@ -84,7 +86,7 @@ export class RacePanel extends Panel {
     if ("run" in meta) {
       const run = this.context.run(meta.run);
       const y = arrays.get(meta.curve).data.subarray(meta.run * points, (meta.run + 1) * points);
-      range.take(y, 0, points, this.log);
+      range.take(y.map((value) => Math.min(value, this.most)), 0, points, this.log);
       const is = lit !== null && run?.run === lit;
       Object.assign(out, kept(x, y));
       out.opacity = lit === null ? trace.opacity : is ? 1 : 0.15;
@@ -152,6 +154,9 @@ export class RacePanel extends Panel {
     if (this.listening) window.Plotly.purge(this.plot);
   }
 }
+
+/** The name under which the chance level of a panel is known. */
+const meant = (panel, about) => (panel === "loss" ? "loss" : about.metric);
 
 /** The points that there are. */
 function kept(x, y) {

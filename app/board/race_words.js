@@ -35,15 +35,15 @@ function ofMetric(about) {
     const known = rows.filter((row) => row.final);
     if (!known.length) return { number: "–", label: "validation", sentence: "Nothing was validated yet." };
     const best = known.reduce((a, b) => (b.final[0] < a.final[0] ? b : a));
-    const sentence = known.slice(0, MANY).map((row) => `${values[row.value]} ${number(row.final[0])}`).join(", ");
-    return { number: number(best.final[0]), label: `lowest ${metric}, ${values[best.value]}`, sentence: `Validation, median of the seeds: ${sentence}.` };
+    const sentence = known.slice(0, MANY).map((row) => `${values[row.value]}: ${number(row.final[0])}`).join("; ");
+    return { number: number(best.final[0]), label: `lowest ${metric}, ${values[best.value]}`, sentence: `Validation, median of the seeds. ${sentence}.` };
   }
   const solved = rows.reduce((sum, row) => sum + row.solved, 0);
   const each = [...rows].filter((row) => row.runs).sort((a, b) => b.solved / b.runs - a.solved / a.runs || (a.steps?.[0] ?? 0) - (b.steps?.[0] ?? 0));
-  const said = each.slice(0, MANY).map((row) => `${values[row.value]} ${row.solved} of ${row.runs}${row.steps ? ` (after ${count(row.steps[0])} steps)` : ""}`);
-  const more = each.length > MANY ? `, and ${each.length - MANY} more in the table` : "";
+  const said = each.slice(0, MANY).map((row) => `${values[row.value]}: ${row.solved} of ${row.runs}${row.steps ? ` after ${count(row.steps[0])} steps` : ""}`);
+  const more = each.length > MANY ? `; ${each.length - MANY} more are in the table` : "";
   const open = state.over < state.runs ? " so far" : "";
-  const sentence = each.length ? `Solved${open}, which is 99 % right over ${about.window} steps in a row: ${said.join(", ")}${more}.` : "";
+  const sentence = each.length ? `Solved${open} (99 % right over ${about.window} steps in a row): ${said.join("; ")}${more}.` : "";
   return { number: `${solved} of ${state.runs}`, label: `runs solved${open}`, sentence };
 }
 
