@@ -38,10 +38,11 @@ class Gallery:
         arrays: dict[str, Array] = {"validation/step": np.array([step], np.int32)}
         if not self._classes:
             return arrays | {"gallery/prediction": mine[:, 0].astype(np.float32)}
-        powers = np.exp(mine - mine.max(-1, keepdims=True))
-        sure = (powers / powers.sum(-1, keepdims=True)).max(-1)
+        with np.errstate(all="ignore"):  # of what has grown beyond all numbers
+            powers = np.exp(mine - mine.max(-1, keepdims=True))
+            sure = (powers / powers.sum(-1, keepdims=True)).max(-1)
         if sure.ndim > 1:
-            sure = (sure * asked).sum(1) / np.maximum(asked.sum(1), 1)
+            sure = np.where(asked, sure, 0.0).sum(1) / np.maximum(asked.sum(1), 1)
         arrays["gallery/answer"] = mine.argmax(-1).astype(np.uint16)
         arrays["gallery/confidence"] = np.nan_to_num(sure).astype(np.float32)
         counts = self.confusion(prediction, targets)

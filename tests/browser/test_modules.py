@@ -347,3 +347,48 @@ def test_marks_that_decide_are_written_before_others(
 ) -> None:
     ask = "async (all) => (await import('/lab/static/marks.js')).written(...all)"
     assert sorted(page.evaluate(ask, [steps, keys, apart])) == steps_written
+
+
+@pytest.mark.parametrize("kept", ["counted", "bytes"])
+def test_histograms_are_those_of_the_exports(page: Page, kept: str) -> None:
+    rng = np.random.default_rng(10)
+    arrays: dict[str, Any] = {"range/c": [4.0]}
+    if kept == "counted":
+        meta: dict[str, Any] = {"y": "weights", "bins": "range/c"}
+        arrays["weights"] = rng.integers(0, 3000, 48)
+    else:
+        meta = {"y": "gate", "histogram": True, "low": -1, "high": 1, "range": "range/c", "ends": [9, 5]}
+        arrays["gate"] = rng.integers(0, 256, (6, 9)).astype(np.uint8)
+    x, y = filling.density(meta, {name: np.asarray(array) for name, array in arrays.items()}, 1)
+    found = page.evaluate(
+        """async ([meta, arrays]) => {
+          const { spread } = await import('/lab/static/histograms.js');
+          const known = Object.entries(arrays).map(([name, [data, shape]]) => [name, { data, shape }]);
+          return spread(meta, new Map(known), 1);
+        }""",
+        [meta, {name: [np.ravel(a).tolist(), list(np.shape(a))] for name, a in arrays.items()}],
+    )
+    width = (found["high"] - found["low"]) / len(found["shares"])
+    np.testing.assert_allclose(found["low"] + width * (np.arange(len(x)) + 0.5), x)
+    np.testing.assert_allclose(np.array(found["shares"]) / width, y)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "words"),
+    [
+        ([1e-9, 1e-4, 0.5], "At step 0 the first input's gradient was 10⁻⁹ of the last one's; at step 20 it first was"),
+        ([1e-9, 1e-8, 1e-7], "it has never been more than a hundredth"),
+        ([0.5, 0.5, 0.5], "a good part of the gradient since step 0"),
+        ([1e-9, 0.5, 1e-5], "after step 10 it fell back to 10⁻⁵"),
+    ],
+)
+def test_what_is_said_of_the_gradient_over_training(page: Page, ratios: list[float], words: str) -> None:
+    found = page.evaluate(
+        """async ([about, ratios]) => {
+          const { READINGS } = await import('/lab/static/readings.js');
+          const past = { steps: [0, 10, 20], rows: ratios.map((ratio) => Float64Array.from([ratio, 1, 1])) };
+          return READINGS.gradient_past({ about, scalars: new Map(), arrays: null, at: null, panel: { past } });
+        }""",
+        [ABOUT | {"answering": "sequence"}, ratios],
+    )
+    assert words in found["sentence"]
