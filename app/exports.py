@@ -51,7 +51,7 @@ def _script(store: RunStore, run: Run) -> bytes:
 def _report(store: RunStore, run: Run) -> bytes:
     from app.report import report  # plotly takes a while to import; the server is up before it
 
-    return report(look(store, run.id)).encode()
+    return report(look(store, run.id), store).encode()
 
 
 EXPORTS: Mapping[str, Export] = MappingProxyType(

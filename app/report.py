@@ -12,24 +12,20 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
-from app import figures
 from app.fields import controls
 from app.figures.filling import Array, softmax
 from app.findings import Look, in_words
+from app.report_charts import Chart, charts
 from app.static import plotly_path
 from app.summary import parameter_count
-from lstm_core.config import with_overrides
 from lstm_core.diagnosis import Finding
 from lstm_core.runs import telemetry
+from lstm_core.runs.store import RunStore
 from lstm_core.wording import count, duration, number, percent
 
-POINTS = 4000  # rows of the curves; a longer run is drawn by the least and the greatest value of each stretch
-WIDE = 900  # px of a chart
 GROUPS = {"task": "Task", "model": "Model", "init": "First weights", "training": "Training"}
 TONES = {"bad": "to mend", "warn": "to watch", "good": "reached", "note": "to know"}
-KINDS = ("lines", "maps", "alignment")  # panels that are drawn; what is read is written out
 
 STYLE = """
 :root { --ink: #18222d; --quiet: #5c6773; --grid: #e7e9ec; }
@@ -69,10 +65,10 @@ addEventListener("afterprint", () => fit(0));
 """
 
 
-def report(look: Look) -> str:
+def report(look: Look, store: RunStore) -> str:
     """The whole document; about 5 MB, nearly all of it plotly.js."""
     findings = look.findings
-    drawn = dict(charts(look))
+    drawn = dict(charts(look, store))
     body = "\n".join([_head(look), _findings(findings), _settings(look), *_figures(drawn, findings), _answers(look)])
     data = json.dumps({f"chart-{name}": json.loads(figure.to_json()) for name, (_, _, figure) in drawn.items()})
     plotly = plotly_path().read_text("utf-8")
@@ -143,63 +139,6 @@ def _settings(look: Look) -> str:
     return f'<h2>Settings</h2><div class="settings">{"".join(parts)}</div>'
 
 
-Chart = tuple[str, str, go.Figure]  # title, what to notice, the filled figure
-
-
-def charts(look: Look) -> Iterator[tuple[str, Chart]]:
-    """Every chart of the board that has something to show, filled: id → title, what to notice, figure."""
-    about = look.run.about
-    if about is None:
-        return
-    curves = telemetry.thin(look.columns, POINTS)
-    arrays = {**curves, **look.arrays, **(look.samples[0] if look.samples else {})}
-    for panel in figures.PANELS:
-        if panel.kind not in KINDS or not panel.fits(about):
-            continue
-        figure = figures.fill(panel.draw(about), arrays)
-        title = (figure.layout.meta or {}).get("title") or panel.title
-        if _finish(figure, look):
-            yield panel.id, (title, panel.help, figure)
-
-
-def _finish(figure: go.Figure, look: Look) -> bool:
-    """Make a filled figure stand by itself; whether there is anything on it."""
-    training = with_overrides(look.config.training, look.overrides, max(look.run.step, 0))
-    clips = training.clip != "none" or any(o.field == "clip" for o in look.overrides)
-    kept = []
-    for trace in figure.data:
-        meta = trace.meta or {}
-        if meta.get("when") == "clip":
-            if not clips:
-                continue
-            trace.visible = True
-        if meta.get("level") == "clip_threshold":
-            trace.y = [training.clip_threshold] * 2
-        if meta.get("fixed") and figure.layout.yaxis.type == "log":  # far below, it would flatten the curves
-            trace.visible = "legendonly"
-        kept.append(trace)
-    figure.data = kept
-    named = [trace for trace in kept if trace.type == "scatter"]
-    height = figure.layout.height or 320 + 20 * (len(named) // 4)
-    figure.update_layout(
-        height=height,
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"},
-        margin={"l": 72, "r": 24, "t": 24, "b": 64},
-        hovermode="x unified" if named else "closest",
-        paper_bgcolor="#ffffff",
-    )
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
-    figure.for_each_yaxis(lambda axis: axis.update(dtick=1) if axis.type == "log" else None)
-    bound = [trace for trace in kept if not ({"level", "fixed"} & set(trace.meta or {}))]
-    return any(_filled(trace) for trace in bound)
-
-
-def _filled(trace: Any) -> bool:
-    values = trace.z if trace.type == "heatmap" else trace.y
-    return values is not None and len(values) > 0
-
-
 def _figures(drawn: dict[str, Chart], findings: list[Finding]) -> Iterator[str]:
     yield "<h2>Charts</h2>"
     for name, (title, notice, _) in drawn.items():
@@ -228,12 +167,22 @@ def _answers(look: Look) -> str:
         )
         mark = "" if right is None or right else ' class="wrong"'
         rows.append(
-            f"<tr><td>{escape(read)}</td><td>{escape(str(told.get('target', '')))}</td>"
-            f"<td{mark}>{escape(answer)}</td></tr>"
+            f"<tr><td>{escape(read)}</td><td>{escape(_right(about, told))}</td><td{mark}>{escape(answer)}</td></tr>"
         )
     head = "<tr><th>input</th><th>right</th><th>answer</th></tr>"
     table = f"<h2>Answers on the shown samples</h2><table>{head}{''.join(rows)}</table>" if rows else ""
     return table + _written(about, look.arrays)
+
+
+def _right(about: Any, told: Any) -> str:
+    """The right answer in words; of an answer for each step all of them."""
+    if about["answering"] != "steps":
+        return str(told.get("target", ""))
+    return _joined([right for right in told["targets"] if right])
+
+
+def _joined(signs: list[str]) -> str:
+    return ("" if all(len(sign) < 2 for sign in signs) else " ").join(signs)
 
 
 def _answer(about: Any, told: Any, arrays: telemetry.Columns) -> tuple[str, bool | None]:
@@ -242,8 +191,8 @@ def _answer(about: Any, told: Any, arrays: telemetry.Columns) -> tuple[str, bool
     if about["answering"] != "sequence":
         asked = [(right, names[int(arrays["answer"][k])]) for k, right in enumerate(told["targets"]) if right]
         good = sum(right == said for right, said in asked)
-        gap = "" if all(len(said) < 2 for _, said in asked) else " "
-        return f"{gap.join(said for _, said in asked)} ({count(good)} of {count(len(asked))} right)", good == len(asked)
+        said = _joined([said for _, said in asked])
+        return f"{said} ({count(good)} of {count(len(asked))} right)", good == len(asked)
     scores: Array = np.asarray(arrays["prediction"], np.float64)
     if names is None:
         zero, one = about.get("scale") or (np.nan, np.nan)

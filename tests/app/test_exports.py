@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from app.exports import EXPORTS, export
 from app.findings import Findings, changes, look
-from app.report import charts
+from app.report_charts import charts
 from lstm_core.config import RunConfig
 from lstm_core.export import scalars_csv
 from lstm_core.runs.slices import run_slice
@@ -132,8 +132,8 @@ def test_a_report_has_everything_in_it_and_names_stay_names(client: Client, fini
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; “Zürich”" in text
     seen = look(store, run)
     data = json.loads(re.findall(r'<script type="application/json" id="charts">(.*?)</script>', text, re.S)[0])
-    drawn = {name: figure for name, (_, _, figure) in charts(seen)}
-    assert {"loss", "metric", "gradient_norms", "gradient_time", "gates", "attention"} <= set(drawn)
+    drawn = {name: figure for name, (_, _, figure) in charts(seen, store)}
+    assert {"loss", "metric", "gradient_norms", "gradient_time", "gates", "attention", "gradient_past"} <= set(drawn)
     assert set(data) == {f"chart-{name}" for name in drawn}
     for finding in seen.findings:
         assert finding.number in text
