@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import streamlit as st
 
 from app import charts, services, session
 from app.figures.curves import METRIC_NAMES
-from app.figures.overlay import Line, overlay
+from app.figures.overlay import Line, look, overlay
 from app.runs_list import SHARES
 from lstm_core import wording
 from lstm_core.config import RunConfig
@@ -19,6 +20,8 @@ from lstm_core.runs.records import OVER, Run
 MOST = 8  # runs over each other
 POINTS = 600  # of a line
 REFRESH = 2.0  # seconds, while one of them goes on
+NAME = 48  # signs of a name
+_CSS = {"solid": "solid", "dash": "dashed", "dot": "dotted"}
 
 
 def chosen(ids: str) -> list[Run]:
@@ -37,7 +40,20 @@ def draw() -> None:
 
 
 def _draw() -> None:
-    charts.show(pictures(chosen(session.own("compare"))), key="comparison", columns=2)
+    runs = chosen(session.own("compare"))
+    st.html(legend(_names(runs, [session.settings_of(run) for run in runs])))
+    charts.show(pictures(runs), key="comparison", columns=2)
+
+
+def legend(names: Sequence[str]) -> str:
+    """The key to the lines of both charts, as HTML in which a name is text."""
+    items = []
+    for place, name in enumerate(names):
+        colour, dash = look(place)
+        line = f"display: inline-block; width: 1.5rem; vertical-align: middle; border-top: 3px {_CSS[dash]} {colour}"
+        items.append(f'<li style="margin: 0"><span style="{line}"></span> <bdi>{escape(name)}</bdi></li>')
+    layout = "display: flex; flex-wrap: wrap; gap: 0.25rem 1.5rem; list-style: none; margin: 0; padding: 0"
+    return f'<ul style="{layout}; font-size: 0.875rem">{"".join(items)}</ul>'
 
 
 def _close() -> None:
@@ -69,7 +85,8 @@ def _names(runs: Sequence[Run], configs: Sequence[RunConfig]) -> list[str]:
     titles = []
     for run, config, said in zip(runs, configs, parts, strict=True):
         own = [part for part in said if part not in common] or said[:1]
-        titles.append((run.name or ", ".join([*own, *([f"seed {config.training.seed}"] if seeds else [])]))[:60])
+        title = run.name or ", ".join([*own, *([f"seed {config.training.seed}"] if seeds else [])])
+        titles.append(f"{title[:NAME]}…" if len(title) > NAME else title)
     return [
         title if titles.count(title) == 1 else f"{title} · {run.id}" for run, title in zip(runs, titles, strict=True)
     ]
@@ -84,18 +101,32 @@ def _line(name: str, table: telemetry.Columns, column: str) -> Line:
 
 
 def _chart(name: str, title: str, lines: list[Line], y: str, *, shares: bool, log: bool = False) -> charts.Chart:
-    """The overlay with the best value in its head, and whose it is below."""
-    pick = np.nanmax if shares else np.nanmin
-    best = [(float(pick(line.value)), line) for line in lines if np.isfinite(line.value).any()]
-    value, line = (max if shares else min)(best, key=lambda pair: pair[0], default=(float("nan"), Line("")))
+    """The overlay with the best value in its head, and who has it first below."""
+    value, sentence = _best(lines, shares)
     said = wording.percent(value) if shares else wording.number(value)
-    words = "highest" if shares else "lowest"
     return charts.Chart(
         name,
         title,
         overlay(lines, y, log=log),
-        number=said if best else "",
-        label=words if best else "",
-        sentence=f"The {words} value, {said}, is that of “{line.name}”." if best else "Nothing is recorded yet.",
+        number=said if np.isfinite(value) else "",
+        label=("highest" if shares else "lowest") if np.isfinite(value) else "",
+        sentence=sentence.format(said),
         help="The chosen runs over each other, by the step of their training.",
     )
+
+
+def _best(lines: Sequence[Line], shares: bool) -> tuple[float, str]:
+    """The best value of all, and a sentence on whose it is, with a place for the value in words."""
+    pick = max if shares else min
+    found = [(line, line.value[np.isfinite(line.value)]) for line in lines]
+    best = [(float(pick(values)), line) for line, values in found if len(values)]
+    if not best:
+        return float("nan"), "Nothing is recorded yet."
+    value = pick(each for each, _ in best)
+    having = [line for each, line in best if each == value]
+    first, step = min(((line, int(line.step[line.value == value][0])) for line in having), key=lambda pair: pair[1])
+    whose = f"“{first.name}”".replace("{", "{{").replace("}", "}}")
+    word, place = "highest" if shares else "lowest", wording.count(step)
+    if len(having) == 1:
+        return value, f"The {word} value, {{}}, is that of {whose} at step {place}."
+    return value, f"{len(having)} of {len(lines)} runs reach {{}}; {whose} is the first, at step {place}."

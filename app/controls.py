@@ -103,7 +103,7 @@ def widget(control: Control) -> None:
     if locks.locked(control.path):
         control = replace(control, locked=True, notes=(*control.notes, links.REASON))
     _widget(control)
-    if control.path in locks.lock:
+    if control.path in locks.lock or (control.locked and is_essential(control, control.config)):
         st.caption(links.REASON)
     elif control.forbidden:
         st.caption(" ".join(control.reasons))

@@ -1,4 +1,4 @@
-"""All runs of this installation: find one, compare some, rename, delete, go on with one in the Lab."""
+"""All runs of this installation: find one, compare some, rename, delete, go on with one of them in the Lab."""
 
 from __future__ import annotations
 

@@ -145,8 +145,14 @@ def test_runs_over_each_other_are_told_apart_by_what_they_differ_in(store: RunSt
     loss, metric = comparison.pictures(runs)
     assert [trace.name for trace in loss.figure.data] == ["Chrono", "PyTorch default"]
     assert (metric.number, metric.label) == ("75\u202f%", "highest")
-    assert metric.sentence == "The highest value, 75\u202f%, is that of “Chrono”."
+    assert metric.sentence == "The highest value, 75\u202f%, is that of “Chrono” at step 5."
+    assert loss.sentence == "2 of 2 runs reach 0.167; “Chrono” is the first, at step 5."
     assert list(loss.figure.data[0].y) == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6])
+
+
+def test_a_name_is_text_in_the_key_to_the_lines() -> None:
+    assert "<script>" not in comparison.legend(["<script>alert(1)</script>"])
+    assert "&lt;script&gt;" in comparison.legend(["<script>alert(1)</script>"])
 
 
 @pytest.mark.usefixtures("store")
