@@ -135,7 +135,7 @@ export const TRAINING = {
     if (Number.isFinite(found[0]?.off)) {
       const off = mean(found.map((one) => one.off));
       const worst = found.reduce((most, one) => (one.off > most.off ? one : most));
-      return { number: number(off), label: "off by, on average", sentence: `At step ${count(step)}. Worst: it says ${worst.said} where ${worst.right} is right.` };
+      return { number: number(off), label: "off by, on average", sentence: `The worst at the validation of step ${count(step)}: it says ${worst.said} where ${worst.right} is right.` };
     }
     const right = found.filter(({ share }) => share === 1).length;
     const wrong = found.filter(({ share }) => share < 1);
