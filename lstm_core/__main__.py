@@ -4,8 +4,8 @@ Every setting of `RunConfig` is an option of its full name, `--training.learning
 one setting has it, `--learning-rate`. A setting that refers to a file takes its path, `--task csv --file prices.csv`:
 the file is put into the store. While the training goes on, the page shows it live under the printed link.
 
-Other commands go on with a run, fork it, show it, write its weights to a file, let a language model write, and tell
-what small hardware would cost: `python -m lstm_core --help`.
+Other commands go on with a run, fork it, show it, write its weights or a plain PyTorch script of it to a file, let a
+language model write, and tell what small hardware would cost: `python -m lstm_core --help`.
 """
 
 from __future__ import annotations

@@ -117,6 +117,11 @@ GRID: list[RunConfig] = [
     config_of({"name": "digits", "reading": "pixels"}, training={"batch_size": 1024, "steps": 2}),
     config_of({"name": "stocks", "length": 4, "ticker": "AAPL"}, model={"attention": "additive", "batch_first": True}),
     config_of({"name": "sine", "noise": 0.2}, model={"cell": "gru", "attention": "general"}),
+    config_of(
+        {"name": "recall", "length": 5},
+        model={"cell": "rnn_relu", "bidirectional": True, "num_layers": 2, "dropout": 0.5, "batch_first": True},
+        init={"weight_hh": {"scheme": "truncated_normal", "mean": 0.1234567890123, "std": 0.012345678901234567}},
+    ),
     config_of({"name": "sine", "waves": 1}, model={"cell": "gru"}, training={"optimizer": "adamw"}),
     config_of({"name": "text", "length": 12}, model={"attention": "scaled"}, training={"bptt_length": 5}),
     config_of({"name": "text", "length": 9}, model={"cell": "rnn_tanh"}, training={"batch_size": 1024, "steps": 2}),
@@ -155,6 +160,11 @@ GRID: list[RunConfig] = [
         model={"attention": "additive"},
         init={"preset": "keras"},
         training={"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "warmup": 3, "bptt_length": 4},
+    ),
+    config_of(  # so many pairs of a query and a key that they are taken in turns
+        {"name": "brackets", "length": 66},
+        model={"hidden_size": 64, "attention": "additive"},
+        training={"steps": 1, "batch_size": 2},
     ),
     config_of(
         {"name": "brackets", "length": 9},

@@ -59,5 +59,8 @@ def _wrapped(line: str) -> str:
     while place == len(line) or depth:
         place -= 1
         depth += {")": 1, "]": 1, "(": -1, "[": -1}.get(line[place], 0)
-    indent = " " * (len(line) - len(line.lstrip()))
-    return f"{line[: place + 1]}\n{indent}    {line[place + 1 : -1]}\n{indent})"
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    within = indent + line[place + 1 : -1]
+    if len(within) > LINE:
+        within = "\n".join(f"{indent}{argument}," for argument in re.split(r", (?![^(\[]*[)\]])", within.strip()))
+    return f"{line[: place + 1]}\n{within}\n{indent[4:]})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lstm_core.cells import CELLS
 from lstm_core.config import ModelConfig
+from lstm_core.export.scripting.attention import BEYOND_END, attention
 from lstm_core.export.scripting.history import History
 from lstm_core.export.scripting.sources import Extract
 from lstm_core.groups import ModelConfig as _Model
@@ -12,7 +13,6 @@ from lstm_core.tasks.base import Spec
 AT_ONCE = 256  # sequences of the validation part that are looked at together
 PAIRS = 2**26  # as in the attention of a run
 RNNS = {"lstm": "nn.LSTM", "lstm_relu": "ReluLSTM", "gru": "nn.GRU", "rnn_tanh": "nn.RNN", "rnn_relu": "nn.RNN"}
-SETTINGS = ("hidden_size", "num_layers", "dropout", "proj_size", "embedding_size")
 
 
 class Network:
@@ -37,7 +37,10 @@ class Network:
         if self.cut and self.lengths:
             parts.append(WHERE_LEFT)
         if self.attention:
-            parts.append("\n".join(self._attention()))
+            masked = self.lengths or self.spec.answers == "steps"
+            parts.append(attention(self.config.attention, self.width, masked, self._in_turns))
+            if self.lengths:
+                parts.insert(-1, BEYOND_END)
         parts.append("\n".join(self._model()))
         return "\n\n\n".join(parts)
 
@@ -274,65 +277,6 @@ class Network:
             "return self.head(torch.cat([context, decoded], dim=-1)).transpose(0, 1)",
         ]
 
-    # The attention.
-
-    def _attention(self) -> list[str]:
-        kind = self.config.attention
-        masked = self.lengths or self.spec.answers == "steps"
-        made = {
-            "general": [f"self.key = nn.Linear({self.width}, {self.width}, bias=False)"],
-            "additive": [
-                f"self.query = nn.Linear({self.width}, {self.width})",
-                f"self.key = nn.Linear({self.width}, {self.width}, bias=False)",
-                f"self.score = nn.Linear({self.width}, 1, bias=False)",
-            ],
-        }.get(kind, [])
-        says = {
-            "dot": "score = q · k (Luong et al., 2015)",
-            "scaled": "score = q · k / √D (Vaswani et al., 2017)",
-            "general": "score = q · W k (Luong et al., 2015)",
-            "additive": "score = v · tanh(W_q q + W_k k) (Bahdanau et al., 2015)",
-        }[kind]
-        init = ["    def __init__(self):", "        super().__init__()", *(f"        {line}" for line in made), ""]
-        shapes = '        """queries (S, B, D), keys (T, B, D) → what the queries see of the keys, (S, B, D)."""'
-        lines = [
-            "class Attention(nn.Module):",
-            f'    """{says}."""',
-            "",
-            *(init if made else []),
-            f"    def forward(self, queries, keys{', hidden' if masked else ''}):",
-            shapes,
-            *(f"        {line}" for line in self._scores()),
-        ]
-        if masked:
-            lines.append('        scores = scores.masked_fill(hidden, float("-inf"))')
-        lines += [
-            "        weights = torch.softmax(scores, dim=-1)  # (B, S, T)",
-            '        return torch.einsum("bst,tbd->sbd", weights, keys)',
-        ]
-        if self._in_turns:
-            lines += ["", *PAIRS_IN_TURNS]
-        if self.lengths:
-            lines = [*BEYOND_END, "", "", *lines]
-        return lines
-
-    def _scores(self) -> list[str]:
-        product = 'scores = torch.einsum("sbd,tbd->bst", {}, {})'
-        if self.config.attention == "additive":
-            if self._in_turns:
-                return [
-                    "query, key = self.query(queries), self.key(keys)",
-                    "turns = key.split(max(1, 2**26 // query.numel()))  # in turns, for the sake of memory",
-                    "scores = [checkpoint(self.pairs, query, turn, use_reentrant=False) for turn in turns]",
-                    "scores = torch.cat(scores, dim=-1)",
-                ]
-            return [
-                "pairs = torch.tanh(self.query(queries)[:, None] + self.key(keys)[None])  # (S, T, B, D)",
-                "scores = self.score(pairs).squeeze(-1).permute(2, 0, 1)  # (B, S, T)",
-            ]
-        queries = "queries / math.sqrt(queries.shape[-1])" if self.config.attention == "scaled" else "queries"
-        return [product.format(queries, "self.key(keys)" if self.config.attention == "general" else "keys")]
-
     @property
     def _in_turns(self) -> bool:
         """Whether there are so many pairs of a query and a key that the keys are taken in turns."""
@@ -343,16 +287,6 @@ class Network:
         return bool(self.steps > max(1, PAIRS // (asked * self.batch * width)))
 
 
-BEYOND_END = [
-    "def beyond_end(lengths, steps):",
-    '    """(B, 1, T): true at and beyond the end of each sequence."""',
-    "    return (torch.arange(steps) >= lengths[:, None])[:, None]",
-]
-PAIRS_IN_TURNS = [
-    "    def pairs(self, query, key):",
-    "        pairs = torch.tanh(query[:, None] + key[None])  # (S, T, B, D)",
-    "        return self.score(pairs).squeeze(-1).permute(2, 0, 1)  # (B, S, T)",
-]
 WHERE_LEFT = '''\
 def where_left(rnn, piece, left, before, state):
     """One piece (t, B, I) for those sequences of which something is left, (B,); the others keep their state."""

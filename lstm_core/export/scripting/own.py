@@ -9,7 +9,7 @@ import io
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
@@ -25,6 +25,15 @@ CHECK = [
     '    raise SystemExit(f"{path} is not the file of the run: the SHA-256 of that one begins with {FILE}.")',
 ]
 
+READERS = [
+    f"table = pd.read_csv(io.BytesIO(content){separator}{decimal}{encoding}"
+    for encoding, separator, decimal in product(
+        ("", ', encoding="cp1252"', ', encoding="utf-16"'),
+        ("", ', sep=";"', ', sep="\\t"', ', sep="|"'),
+        ("", ', decimal=","', ', thousands=","', ', decimal=",", thousands="."'),
+    )
+]
+
 
 def csv_lines(task: Any) -> list[str]:
     """Source text that reads the column of a CSV file from `path` into `values`; raises Impossible, FileProblem."""
@@ -33,9 +42,15 @@ def csv_lines(task: Any) -> list[str]:
     table = tables.read(content, "The file")
     name = task.column or tables.first(table).name
     dates = task.date_column or next((c.name for c in table.columns if c.kind == "date" and not c.constant), None)
-    for lines in _ways(name, dates):
-        if _gives(lines, content, wanted):
-            return [*CHECK, *lines]
+    for reader in READERS:
+        head = _after([f"{reader}, nrows=3)"], {"content": content}).get("table")
+        if head is None or name not in head:
+            continue
+        read = _after([f"{reader})"], {"content": content})
+        for lines in _ways(name, dates):
+            values = _after(lines, read).get("values")
+            if values is not None and np.array_equal(values, wanted):
+                return [*CHECK, f"{reader})", *lines]
     raise Impossible(
         "A plain script cannot read this CSV file as it was read here: it takes more than pandas does by itself. Save "
         f"the column “{name}” alone as a CSV file with a comma between the columns and a point before the decimals, "
@@ -44,42 +59,30 @@ def csv_lines(task: Any) -> list[str]:
 
 
 def _ways(name: str, dates: str | None) -> Iterator[list[str]]:
-    """Ways to read a column, the plainest first."""
-    readers = [
-        f"table = pd.read_csv(io.BytesIO(content){separator}{decimal}{encoding})"
-        for encoding, separator, decimal in product(
-            ("", ', encoding="cp1252"', ', encoding="utf-16"'),
-            ("", ', sep=";"', ', sep="\\t"', ', sep="|"'),
-            ("", ', decimal=","', ', thousands=","', ', decimal=",", thousands="."'),
-        )
-    ]
+    """Ways to make `values` of a column of the `table`, the plainest first."""
     orders = [[], ["table = table[::-1]"]]
     if dates is not None:
-        for form in ("", ", dayfirst=True"):
-            orders.append(
-                [
-                    f"table[{literal(dates)}] = pd.to_datetime(table[{literal(dates)}]{form})",
-                    f'table = table.sort_values({literal(dates)}, kind="stable")',
-                ]
-            )
-        orders.append([f'table = table.sort_values({literal(dates)}, kind="stable")'])
-    for reader, order, missing in product(readers, orders, ("", ".dropna()", ".ffill().dropna()")):
-        column = f"values = table[{literal(name)}]{missing}.to_numpy(np.float64)"
-        yield [reader, *order, column]
+        by = literal(dates)
+        sort = f'table = table.sort_values({by}, kind="stable")'
+        orders += [[f"table[{by}] = pd.to_datetime(table[{by}]{form})", sort] for form in ("", ", dayfirst=True")]
+        orders.append([sort])
+    for order, missing in product(orders, ("", ".dropna()", ".ffill().dropna()")):
+        yield [*order, f"values = table[{literal(name)}]{missing}.to_numpy(np.float64)"]
 
 
-def _gives(lines: list[str], content: bytes, wanted: Any) -> bool:
+def _after(lines: list[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What these lines, the very text of the script, leave behind; nothing where they fail."""
     import pandas as pd
 
-    there: dict[str, Any] = {"pd": pd, "np": np, "io": io, "content": content}
+    there = {name: value.copy() if isinstance(value, pd.DataFrame) else value for name, value in given.items()}
+    there |= {"pd": pd, "np": np, "io": io}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of ways that are only tried
             exec("\n".join(lines), there)
     except Exception:  # pandas stumbles in any way over what it cannot read; then the next way is tried
-        return False
-    found = there["values"]
-    return found.shape == wanted.shape and bool(np.array_equal(found, wanted))
+        return {}
+    return there
 
 
 def own_text_lines(task: Any) -> list[str]:
