@@ -42,6 +42,11 @@ def _distance(one: Shown) -> float:
     return float(apart[-1] / apart[0]) if apart[0] else float("nan")
 
 
+def _differs(one: Shown) -> bool:
+    """Not where all sequences begin alike, as pictures do that have no ink in their first pixel."""
+    return any(bool(apart.any()) for apart in one.xray.distance.values())
+
+
 def _largest(one: Shown) -> float:
     return max(float(values[0]) for values in one.xray.spectrum.values())
 
@@ -60,7 +65,7 @@ PICTURES = (
         "memory", "Memory length", xray.memory, "median steps", _memory, number, lambda o: o.xray.keep is not None
     ),
     _Picture("gates", "Gates", xray.gates, "saturated", _saturated, percent, lambda o: bool(o.xray.saturation)),
-    _Picture("distance", "Two inputs, one difference", xray.distance, "left at the end", _distance, power),
+    _Picture("distance", "Two inputs, one difference", xray.distance, "left at the end", _distance, power, _differs),
     _Picture("stretch", "Singular values", xray.stretch, "largest factor", _largest, number),
     _Picture("signal", "Size of the signal", xray.signal, "rms of h at the end", _signal, number),
     _Picture("weights", "Weights", xray.weights, "largest recurrent weight", _widest, number),

@@ -67,13 +67,15 @@ def distance(xray: XRay) -> str:
     """Whether the end can still tell how it began."""
     state = "c" if "c" in xray.distance else "h"
     apart = xray.in_order(xray.distance[state])
-    if not apart.any():
-        return "all sequences shown begin alike, so there is nothing to tell apart."
+    some = apart[np.flatnonzero(apart)]
+    if not len(some):
+        return f"the first step leaves no trace in {state}."
     if xray.alike is not None:
         return f"from step {count(xray.alike)} on 32 bits hold no difference."
-    if apart[-1] > apart[0]:
-        return f"the difference in {state} has grown {number(apart[-1] / apart[0])} times by the last step."
-    return f"at the last step {number(apart[-1] / apart[0])} of the difference in {state} is left."
+    left = float(some[-1] / some[0])
+    if left > 1:
+        return f"the difference in {state} has grown {number(left)} times by the last step."
+    return f"at the last step {number(left)} of the difference in {state} is left."
 
 
 def signal(xray: XRay) -> str:

@@ -20,7 +20,7 @@ from lstm_core.tasks import TaskConfig
 from lstm_core.tasks.base import Array, Batch
 from lstm_core.xray import Reach, Spread, XRay
 
-BINS = 32
+BINS = 24
 RESOLUTION = 2.0**-24  # of a number in 32 bits: what is closer is the same
 
 

@@ -16,6 +16,7 @@ from lstm_core.xray import Spread, XRay
 
 COLUMN = 0.84  # of a gate's column that is used
 GAP = 0.05  # between two pictures beside each other, of the whole width
+TICKS = 8  # at most on an axis of powers of ten
 APART = 0.085  # of the height, between two names beside their curves
 STROKES = {"solid": "━━", "dash": "╍╍", "dot": "┅┅", "longdash": "━ ━"}
 
@@ -63,9 +64,10 @@ def states_of(shown: Sequence[Shown]) -> list[str]:
 def over_time(shown: Sequence[Shown], titles: Sequence[str], y: str, span: tuple[float, float]) -> dict[str, Any]:
     """Axes over time beside each other, with one logarithmic y axis for all."""
     layout = beside(titles, y, (-0.5, max(one.xray.read for one in shown) - 0.5))
-    log = {"type": "log", "exponentformat": "power", "range": list(span), "autorange": False}
+    every = next(step for step in (1, 2, 5, 10, 20, 50, 100) if step * TICKS >= span[1] - span[0] or step == 100)
+    log = {"type": "log", "exponentformat": "power", "range": list(span), "autorange": False, "dtick": every}
     for pane in range(len(titles)):
-        layout[axis("yaxis", pane)] |= log | ({"dtick": 1} if span[1] - span[0] <= 3 else {})
+        layout[axis("yaxis", pane)] |= log
     return layout
 
 

@@ -114,6 +114,11 @@ def test_the_gradient_is_drawn_in_64_bits_and_as_32_bits_have_it() -> None:
     assert "smallest number of 32 bits" in {trace.name for trace in figures.gradient([one]).data}
 
 
+def test_sequences_that_begin_alike_have_nothing_to_tell_apart() -> None:
+    digits = shown("pytorch", "irnn", task={"name": "digits", "reading": "pixels"}, model__cell="rnn_tanh")
+    assert "distance" not in [chart.id for chart in xray_charts.details(digits)]
+
+
 def test_only_what_64_bits_can_tell_apart_is_drawn_as_a_distance() -> None:
     (one,) = shown("small_gaussian", task__length=200, model__hidden_size=64)
     (cell_state, _) = figures.distance([one]).data
@@ -196,6 +201,10 @@ def test_special_cases_have_words_of_their_own() -> None:
     assert xray_words.why(shown("chrono")) == ""
     assert xray_words.opening([]) == '<p class="xray-why">Choose two to six initializers at the left.</p>'
     assert math.isnan(equal.xray.ratio("c"))
+    (silent,) = shown(
+        "own", model__cell="lstm_relu", init__weight_ih={"scheme": "zeros"}, init__bias={"scheme": "zeros"}
+    )
+    assert xray_words.distance(silent.xray) == "the first step leaves no trace in c."
 
 
 def test_names_are_written_as_text() -> None:
