@@ -53,20 +53,33 @@ function loaded(address) {
   });
 }
 
-function frame(pen, { left, top, right, bottom, width, height }, style) {
-  pen.fillStyle = style.backgroundColor;
-  pen.fillRect(left, top, width, height);
-  const sides = { Top: [left, top, right, top], Right: [right, top, right, bottom], Bottom: [right, bottom, left, bottom], Left: [left, bottom, left, top] };
-  for (const [side, [x0, y0, x1, y1]] of Object.entries(sides)) {
-    const size = parseFloat(style[`border${side}Width`]);
-    if (!size || style[`border${side}Style`] === "none") continue;
-    pen.strokeStyle = style[`border${side}Color`];
-    pen.lineWidth = size;
+function frame(pen, box, style) {
+  const shape = (inset) => {
+    const { left, top, width, height } = box;
+    const corner = style.borderTopLeftRadius.endsWith("%") ? Math.min(width, height) / 2 : parseFloat(style.borderTopLeftRadius) || 0;
     pen.beginPath();
-    pen.moveTo(x0, y0);
-    pen.lineTo(x1, y1);
+    pen.roundRect(left + inset, top + inset, width - 2 * inset, height - 2 * inset, Math.max(0, corner - inset));
+  };
+  shape(0);
+  pen.fillStyle = style.backgroundColor;
+  pen.fill();
+  const sides = ["Top", "Right", "Bottom", "Left"].map((side) => [side, style[`border${side}Style`] === "none" ? 0 : parseFloat(style[`border${side}Width`])]);
+  if (sides.every(([, size]) => size > 0)) {
+    pen.strokeStyle = style.borderTopColor;
+    pen.lineWidth = sides[0][1];
+    shape(sides[0][1] / 2);
     pen.stroke();
-  }
+  } else for (const [side, size] of sides) if (size > 0) edge(pen, box, side, size, style[`border${side}Color`]);
+}
+
+function edge(pen, { left, top, right, bottom }, side, size, colour) {
+  const [x0, y0, x1, y1] = { Top: [left, top, right, top], Right: [right, top, right, bottom], Bottom: [right, bottom, left, bottom], Left: [left, bottom, left, top] }[side];
+  pen.strokeStyle = colour;
+  pen.lineWidth = size;
+  pen.beginPath();
+  pen.moveTo(x0, y0);
+  pen.lineTo(x1, y1);
+  pen.stroke();
 }
 
 /** A text, word by word where the page has put them. */
@@ -83,7 +96,6 @@ function words(pen, node, style) {
     const part = node.data.slice(from, to);
     if (places.length > 1 && to - from > 1) for (let k = from; k < to; k++) put(k, k + 1); // a word over two lines
     else if (places.length) {
-      pen.strokeStyle = style.color;
       pen.fillText(part, places[0].left, places[0].top + places[0].height / 2);
       if (style.textDecorationLine === "underline") pen.fillRect(places[0].left, places[0].bottom - 2, places[0].width, 1);
     }
