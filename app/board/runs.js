@@ -189,7 +189,7 @@ class Table {
 
   #furnish(found, shown) {
     const present = [...this.known.values()].filter((row) => row.deleted === null);
-    setText(this.count, found.length === present.length ? `${count(present.length)} runs` : `${count(found.length)} of ${count(present.length)} runs`);
+    setText(this.count, `${found.length === present.length ? "" : `${count(found.length)} of `}${count(present.length)} ${present.length === 1 ? "run" : "runs"}`);
     for (const head of this.heads) setAttribute(head, "aria-sort", head.dataset.column === this.sort.by ? (this.sort.down ? "descending" : "ascending") : null);
     const rest = found.length - shown.length;
     this.more.hidden = rest <= 0;
