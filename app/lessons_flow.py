@@ -15,6 +15,8 @@ from lstm_core.files import FileProblem
 from lstm_core.runs import telemetry
 from lstm_core.runs.records import OVER, Run, StoreError
 
+PAGE = "lessons"
+LAST = ""  # under this name a session keeps which lesson was open last
 HOLD = ("pause", "resume", "step")  # what a lesson's boards may do: whatever else would make another run of it
 
 
@@ -38,9 +40,21 @@ class Progress:
         return self.guess == self.lesson.right
 
 
+def arrive() -> session.Session:
+    """Begin the page. Who comes back from another page, by its name alone, finds the lesson that was open."""
+    elsewhere = session.current().page not in (None, PAGE)
+    here = session.begin(PAGE)
+    if elsewhere and not here.own and (last := here.lessons.get(LAST)):
+        show(last["lesson"])
+        here.acted = False  # no callback: the next address counts
+    return here
+
+
 def opened(book: Book) -> Lesson | None:
     """The lesson that the address names; None shows the list."""
-    return book.find(session.own("lesson"))
+    lesson = book.find(session.own("lesson"))
+    session.current().lessons[LAST] = {} if lesson is None else {"lesson": lesson.slug}
+    return lesson
 
 
 def progress(lesson: Lesson) -> Progress:
@@ -72,7 +86,7 @@ def done() -> frozenset[str]:
 
 
 def show(slug: str | None) -> None:
-    """Callback: open a lesson where it was left, or the list."""
+    """Open a lesson where it was left, or the list."""
     kept = session.current().lessons.get(slug or "", {})
     said = kept if "guess" in kept else {}
     names = {name: said.get(name) for name in ("guess", "made")}
@@ -155,8 +169,7 @@ def hold(perform: Callable[[Mapping[str, Any]], None]) -> Callable[[Mapping[str,
 
 
 def follow(twist: Twist) -> None:
-    """Open the page of the twist with its settings. Not within a callback."""
-    session.restrict(links.Locks())
-    session.use(twist.settings)
-    session.restrict(links.Locks(frozenset(twist.lock), frozenset(twist.hide)))
+    """Open the page of the twist with its settings, and with what it locks and hides. Not within a callback."""
+    here = session.current()
+    here.config, here.locks = twist.settings, links.Locks(frozenset(twist.lock), frozenset(twist.hide))
     session.go(twist.page, **twist.values)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import lessons, lessons_draw, lessons_flow, session
+from app import lessons, lessons_draw, lessons_flow
 from app.lessons import Book, Lesson
 from app.plain import plain
 from lstm_core.runs.records import StoreError
@@ -18,7 +18,7 @@ def page() -> None:
     st.html(CSS)
     book = lessons.book()
     try:
-        here = session.begin("lessons")
+        here = lessons_flow.arrive()
         lesson = lessons_flow.opened(book)
         while here.refusals:
             st.toast(plain(here.refusals.pop(0)), icon=":material/info:")

@@ -149,3 +149,15 @@ def test_an_address_that_means_nothing_shows_the_question() -> None:
     test = opened(lesson="tiny", guess="9", made="gone")
     assert "Predict" in labels(test)
     assert "A tiny lesson" in labels(opened(lesson="none-such"))
+
+
+def test_who_comes_back_from_another_page_finds_the_lesson_that_was_open() -> None:
+    test = predict(press(opened(), "A tiny lesson"), 2)
+    state(test).page = "lab"
+    test.query_params.clear()
+    assert "Run" in labels(checked(test.run()))
+    assert address(test)["lesson"] == "tiny"
+    test = press(test, "All lessons")
+    state(test).page = "lab"
+    test.query_params.clear()
+    assert "A tiny lesson" in labels(checked(test.run()))
