@@ -59,7 +59,7 @@ class Probe:
     def judged(self, step: int, prediction: Array, targets: Array) -> None:
         """Take note of a validation: the snapshots that follow tell what was said to whom, and the singular values.
 
-        Those take too long for every snapshot, and next to a validation no time.
+        Those would take too long at every snapshot; a validation takes several times as long.
         """
         self.last_validation = self._gallery.judged(step, prediction, targets) | spectra(self._model.rnn)
 
