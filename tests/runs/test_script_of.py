@@ -38,7 +38,10 @@ def brief(**values: Any) -> RunConfig:
 # The settings of a run, and of each fork with the step at which it begins.
 CHAINS: list[list[tuple[int, RunConfig]]] = [
     [(0, brief()), (5, brief(learning_rate=0.1, clip="norm", clip_threshold=0.05, weight_decay=0.1)), (9, brief())],
-    [(0, brief(optimizer="sgd")), (6, brief(optimizer="adamw", batch_size=5, patience=1, learning_rate=0.5))],
+    [
+        (0, brief(optimizer="sgd")),
+        (6, brief(optimizer="adamw", batch_size=5, patience=1, validate_every=1, learning_rate=0.5)),
+    ],
     [(0, brief(optimizer="rmsprop")), (6, brief(optimizer="rmsprop", momentum=0.5, schedule="cosine", bptt_length=3))],
     [(0, brief(optimizer="sgd", momentum=0.5)), (7, brief(optimizer="sgd", schedule="step", halve_every=3))],
     [(0, text_run()), (6, text_run(batch_size=5)), (11, text_run(batch_size=5, bptt_length=4, validate_every=3))],
@@ -53,6 +56,8 @@ def test_the_script_of_a_fork_gives_all_of_its_curve(store: RunStore, tmp_path: 
         for step, config in forks:
             run = finish(store, store.fork(run, step, config))
         runs.append(run)
+    store.extend(runs[0], STEPS + 7)
+    finish(store, runs[0])
     found = curves([script_of(store, run) for run in runs], tmp_path)
     for run, curve in zip(runs, found, strict=True):
         columns = store.scalars(run)
@@ -60,15 +65,8 @@ def test_the_script_of_a_fork_gives_all_of_its_curve(store: RunStore, tmp_path: 
         assert np.array_equal(np.float32([row[1] for row in curve]), columns["loss/train"])
         measured = np.float32([np.nan if row[2] is None else row[2] for row in curve])
         assert np.array_equal(measured, columns["loss/val"], equal_nan=True)
-
-
-def test_a_run_that_was_given_more_steps(store: RunStore, tmp_path: Path) -> None:
-    run = finish(store, store.create(brief(schedule="cosine")))
-    store.extend(run, STEPS + 7)
-    finish(store, run)
-    (curve,) = curves([script_of(store, run)], tmp_path)
-    assert np.array_equal(np.float32([row[1] for row in curve]), store.scalars(run)["loss/train"])
-    assert len(curve) == STEPS + 8
+    assert len(found[0]) == STEPS + 8  # it was given more steps
+    assert 6 < len(found[1]) < STEPS  # its patience ended
 
 
 def test_a_fork_that_a_script_cannot_replay_is_refused_in_words(store: RunStore) -> None:
