@@ -7,11 +7,13 @@ continues from the last checkpoint, takes back what was recorded after it and dr
 from __future__ import annotations
 
 import importlib
+import tempfile
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -253,8 +255,10 @@ def dask_setup(_worker: object) -> None:
     importlib.import_module("sklearn.datasets")
     small = {"task": {"length": 4}, "model": {"hidden_size": 4, "attention": "additive"}}
     config = RunConfig.model_validate({**small, "training": {"steps": 2, "batch_size": 4, "clip": "norm"}})
-    store = RunStore("sqlite://")
-    if lease := store.acquire(store.create(config), this_process()):
-        work(store, lease)
-    _kept.clear()
-    store.close()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        # In a file: a database in memory is another one for each thread, and the lease is renewed by a second one.
+        store = RunStore(str(Path(folder) / "warm.sqlite3"))
+        if lease := store.acquire(store.create(config), this_process()):
+            work(store, lease)
+        _kept.clear()
+        store.close()
