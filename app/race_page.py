@@ -97,7 +97,7 @@ def foot(here: session.Session, race: Race | None) -> None:
     except (Impossible, FileProblem) as error:
         problem = str(error)
     if ready is not None and not problem:
-        st.caption(_amount(ready))
+        st.caption(_amount(ready, race))
     if problem:
         st.warning(plain(problem), icon=":material/block:")
     known = "race:start" in st.session_state
@@ -115,12 +115,14 @@ def foot(here: session.Session, race: Race | None) -> None:
         st.rerun()
 
 
-def _amount(ready: Plan) -> str:
-    """How many runs, about how long, and who is before them."""
+def _amount(ready: Plan, shown: Race | None) -> str:
+    """How many runs, about how long, and who besides the race on the page is before them."""
     runs = len(ready.values) * len(ready.seeds)
     steps = ready.config.training.steps
-    waiting = len(services.store().waiting())
-    queue = f" {waiting} runs wait already; these take turns with them." if waiting else ""
+    own = {runner.run for runner in services.store().runners(shown.id)} if shown is not None else set()
+    others = len(set(services.store().waiting()) - own)
+    verb = "other run waits" if others == 1 else "other runs wait"
+    queue = f" {others} {verb} already; these take turns." if others else ""
     seconds = sum(races.seconds(ready.settings(value, ready.seeds[0])) for value in range(len(ready.values)))
     each = f"{runs} runs" + (f" of {steps} steps" if ready.vary != "training.steps" else "")
     return f"{each}, {races.about(seconds * len(ready.seeds))} of one processor core.{queue}"
