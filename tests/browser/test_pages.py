@@ -45,7 +45,9 @@ CHARTS = """
 CONTROLS = """
 () => {
   const seen = { visibilityProperty: true, opacityProperty: true };
-  const usable = (node) => !node.disabled && node.tabIndex >= 0 && !(node.type === "radio" && !node.checked);
+  // Of a group of which one is chosen, the arrow keys reach the others.
+  const other = (node) => node.matches("[type='radio']:not(:checked), [role='radio'][aria-checked='false']");
+  const usable = (node) => !node.disabled && node.tabIndex >= 0 && !other(node);
   const shown = (node) => node.checkVisibility(seen) && node.getClientRects().length;
   const met = [...document.querySelectorAll("button, input, select, textarea, a[href], [tabindex='0'], summary")]
     .filter((node) => usable(node) && shown(node) && !node.closest("[aria-hidden='true'], [inert]"));
