@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 expect.set_options(timeout=20_000)
 
@@ -49,12 +49,19 @@ class Lab:
         self.page.wait_for_timeout(500)  # it unfolds slowly
 
     def choose(self, label: str, words: str) -> None:
-        """A list that opens closes again when the page below it scrolls; so scroll first."""
+        """A list that opens closes again when the page below it moves; a person then opens it once more."""
         box = self.sidebar.get_by_role("combobox", name=label, exact=True)
+        option = self.page.get_by_role("option", name=words, exact=True)
         box.scroll_into_view_if_needed()
         self.page.wait_for_timeout(200)
-        box.click()
-        self.page.get_by_role("option", name=words, exact=True).click()
+        for patience in (3_000, 5_000, 20_000):
+            box.click()
+            try:
+                option.click(timeout=patience)
+                break
+            except TimeoutError:
+                if patience == 20_000:
+                    raise
         expect(box).to_have_value(words)
 
     def type(self, label: str, value: str) -> None:

@@ -30,6 +30,14 @@ BEYOND = """
 }).map((node) => node.outerHTML.slice(0, 120))
 """
 
+# In the page: whether every line chart that is in view has been drawn.
+DRAWN = """
+() => [...document.querySelectorAll(".lab-plot")].every((plot) => {
+  const box = plot.getBoundingClientRect();
+  return !box.width || box.top > innerHeight || box.bottom < 0 || plot.classList.contains("js-plotly-plot");
+})
+"""
+
 # In the page: every chart with what a chart must have.
 CHARTS = """
 () => [...document.querySelectorAll(".lab-panel")].filter((panel) => panel.getClientRects().length).map((panel) => ({
@@ -75,8 +83,9 @@ def opened(browser: Browser, server: Server, name: str, size: str, scheme: str) 
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(server.url if name == "lab" else f"{server.url}/{name}")
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
-    page.wait_for_function("!document.querySelector('.lab-plot') || document.querySelector('.js-plotly-plot')")
-    page.wait_for_timeout(1000)  # until what follows the first drawing has been drawn
+    page.wait_for_load_state("networkidle")  # modules, styles, plotly
+    page.wait_for_function(DRAWN)
+    page.wait_for_timeout(500)  # until what follows the first drawing has been drawn
     return page, errors
 
 

@@ -13,7 +13,7 @@ from tests.browser.lab import Lab
 from tests.browser.playing import Played, Player, drawn, show
 from tests.serving import Server
 
-MARK = "zq"  # in the name of every run of these tests: others use the same store
+MARK = "these-tests"  # in the name of every run of these tests: others use the same store
 HOSTILE = f"{MARK} <img src=x onerror=alert(1)> \u202ekcab [a](javascript:alert(2)) **b**"
 
 
