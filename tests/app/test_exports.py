@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import re
@@ -25,6 +24,7 @@ from lstm_core.config import RunConfig
 from lstm_core.export import scalars_csv
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
+from tests import loops
 from tests.app.lab import do, opened, state, train
 from tests.runs.conftest import small
 
@@ -57,7 +57,7 @@ class Client:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://lab") as client:
                 return await client.get(path)
 
-        return asyncio.run(ask())
+        return loops.run(ask())
 
 
 @pytest.fixture(scope="module")

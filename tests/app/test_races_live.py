@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -26,6 +25,7 @@ from lstm_core.runs import telemetry
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.races import RaceNotFound, Runner
 from lstm_core.runs.store import RunStore
+from tests import loops
 
 STEPS = 200
 LEARNS = 20
@@ -199,7 +199,7 @@ def client(store: RunStore) -> Callable[..., Any]:
         async with httpx.AsyncClient(transport=transport, base_url="http://lab") as session:
             return await session.get(address, headers=headers)
 
-    return lambda *wish, **more: asyncio.run(ask(*wish, **more))
+    return lambda *wish, **more: loops.run(ask(*wish, **more))
 
 
 def test_the_routes_answer_once_and_say_what_is_not_there(client: Callable[..., Any], race: str) -> None:

@@ -28,6 +28,7 @@ from app.server import configure
 from app.static import BOARD, board_files, plotly_path, static_url, static_version
 from lstm_core.config import RunConfig
 from lstm_core.runs.store import RunStore
+from tests import loops
 from tests.serving import Server, serve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,7 +108,7 @@ def session(server: Server) -> Any:
                     if message.WhichOneof("type") == "new_session":
                         return message.new_session
 
-    return asyncio.run(main())
+    return loops.run(main())
 
 
 def test_the_page_opens_with_these_options_and_without_torch(showing: Server) -> None:
@@ -177,7 +178,7 @@ def test_an_open_viewer_does_not_hold_up_the_end(tmp_path: Path) -> None:
                 await asyncio.to_thread(server.process.wait, 30)
                 assert "Traceback" not in server.printed()
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 def test_an_empty_store_gets_an_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from lstm_core.config import RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.store import RunStore, StoreError
+from tests import loops
 from tests.serving import Server, serve
 
 WAIT = 20.0  # seconds until something that does not come counts as lost
@@ -157,7 +158,7 @@ def test_a_viewer_gets_everything_in_order(showing: Server, store: RunStore) -> 
             assert len(reader.resets) == 1
             assert {telemetry.heading(frame).sample for frame in reader.frames} == {None, 1}
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 def test_frames_arrive_as_they_were_written(showing: Server, store: RunStore) -> None:
@@ -176,7 +177,7 @@ def test_frames_arrive_as_they_were_written(showing: Server, store: RunStore) ->
             return reader.frames
 
     written: list[bytes] = []
-    assert asyncio.run(main()) == written
+    assert loops.run(main()) == written
 
 
 def test_a_taken_back_run_begins_again(showing: Server, store: RunStore) -> None:
@@ -195,7 +196,7 @@ def test_a_taken_back_run_begins_again(showing: Server, store: RunStore) -> None
             assert reader.resets[1]["revision"] == before + 1
             await reader.until(lambda: reader.state["revision"] == before + 1)
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 def test_a_run_described_while_watched_begins_again(showing: Server, store: RunStore) -> None:
@@ -210,7 +211,7 @@ def test_a_run_described_while_watched_begins_again(showing: Server, store: RunS
             store.describe(writer.lease, {"title": "now known"})
             await reader.until(lambda: reader.resets[-1]["about"] == {"title": "now known"})
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 def test_another_sample_comes_at_once_though_nothing_is_written(showing: Server, store: RunStore) -> None:
@@ -229,7 +230,7 @@ def test_another_sample_comes_at_once_though_nothing_is_written(showing: Server,
             await reader.until(lambda: reader.pictures["sample"].last == writer.step)
             assert reader.pictures["sample"].sample == 1
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 def test_a_viewer_who_comes_back_goes_on_where_it_was(showing: Server, store: RunStore) -> None:
@@ -258,7 +259,7 @@ def test_a_viewer_who_comes_back_goes_on_where_it_was(showing: Server, store: Ru
                     resets = len(returns.resets)
                     await returns.until(lambda had=resets: len(returns.resets) > had and whole(returns, 11))
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 def test_an_unknown_run_is_said_to_be_missing_and_another_can_follow(showing: Server, store: RunStore) -> None:
@@ -276,7 +277,7 @@ def test_an_unknown_run_is_said_to_be_missing_and_another_can_follow(showing: Se
             store.delete(writer.id)
             await reader.until(lambda: len(reader.missing) == 2)
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 @pytest.mark.parametrize(
@@ -303,7 +304,7 @@ def test_a_bad_message_ends_the_connection_with_a_reason(showing: Server, messag
                 await asyncio.wait_for(connection.recv(), WAIT)
             return caught.value
 
-    closed = asyncio.run(main())
+    closed = loops.run(main())
     assert closed.rcvd is not None
     assert closed.rcvd.code == 1008
     assert len(closed.rcvd.reason) > 10
@@ -315,11 +316,11 @@ def test_only_our_own_pages_may_connect(showing: Server) -> None:
             await connection.send('{"watch": "nothere"}')
             await asyncio.wait_for(connection.recv(), WAIT)
 
-    asyncio.run(attempt(None))
-    asyncio.run(attempt(showing.url))
+    loops.run(attempt(None))
+    loops.run(attempt(showing.url))
     for foreign in ("http://example.org", "null", showing.url + ".example.org", "http://127.0.0.1:1"):
         with pytest.raises(InvalidStatus) as caught:
-            asyncio.run(attempt(foreign))
+            loops.run(attempt(foreign))
         assert caught.value.response.status_code == 403
 
 
@@ -328,7 +329,7 @@ def test_frames_are_not_compressed_on_the_way(showing: Server) -> None:
         async with connect(showing.stream, compression="deflate") as connection:
             assert "Sec-WebSocket-Extensions" not in connection.response.headers  # type: ignore[union-attr]
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 def test_a_viewer_that_does_not_read_delays_nobody(showing: Server, store: RunStore) -> None:
@@ -358,7 +359,7 @@ def test_a_viewer_that_does_not_read_delays_nobody(showing: Server, store: RunSt
             assert len(late.resets) == 2  # what it missed came as one history
             assert late.kinds.count("snapshot") < 30  # of 66
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 def test_nothing_is_left_when_viewers_vanish(showing: Server, store: RunStore) -> None:
@@ -377,7 +378,7 @@ def test_nothing_is_left_when_viewers_vanish(showing: Server, store: RunStore) -
         for connection in connections[4:]:
             await connection.close()
 
-    asyncio.run(main())
+    loops.run(main())
     deadline = time.monotonic() + WAIT
     while (health := showing.health())["viewers"] and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -507,7 +508,7 @@ def test_the_state_tells_what_is_in_effect(showing: Server, store: RunStore) -> 
             store.delete(queued[0])
             await reader.until(lambda: reader.state["queue"]["place"] == place["place"] - 1)
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 def test_tasks_end_with_the_last_viewer(store: RunStore) -> None:
@@ -529,7 +530,7 @@ def test_tasks_end_with_the_last_viewer(store: RunStore) -> None:
                 await asyncio.sleep(0.01)
         assert not hub.tailing
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 def test_a_store_that_fails_for_a_while_is_said_once_and_the_stream_goes_on(
@@ -556,7 +557,7 @@ def test_a_store_that_fails_for_a_while_is_said_once_and_the_stream_goes_on(
         viewer.leave()
 
     monkeypatch.setattr("app.hub.AFTER_TROUBLE", 0.01)
-    asyncio.run(main())
+    loops.run(main())
     assert [record.getMessage() for record in caplog.records if record.name == "lstm-lab"] == [
         "The live stream cannot read the run store: The disk is full."
     ]
@@ -584,7 +585,7 @@ def test_pictures_never_overtake_scalars(store: RunStore) -> None:
                 await asyncio.sleep(0.005)
         viewer.leave()
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 def test_a_topic_forgets_the_oldest_frames() -> None:
@@ -616,6 +617,6 @@ def test_a_real_run_is_seen_from_its_first_step_to_its_last(server: Server) -> N
             assert reader.pictures["snapshot"].last == steps
             assert reader.resets[-1]["about"]["T"] == 5
 
-    asyncio.run(main())
+    loops.run(main())
     assert store.scalars(run_id)["step"].tolist() == list(range(steps + 1))
     store.close()

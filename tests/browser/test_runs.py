@@ -73,7 +73,7 @@ def test_find_rename_delete_and_have_back(page: Page, showing: Server, three: li
     expect(runs.rows).to_have_count(2)
     runs.search.fill(f"{MARK} beta length=12")
     expect(runs.rows).to_have_count(1)
-    page.wait_for_url(lambda url: "search=zq+beta" in url and "state=finished" in url)
+    page.wait_for_url(lambda url: f"search={MARK}+beta" in url and "state=finished" in url)
 
     runs.choose("Beta")
     runs.button("Rename").click()
