@@ -7,8 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import cell_numpy, cell_shapes, cell_walk, session
-from app.plain import plain
+from app import cell_numpy, cell_shapes, cell_walk, messages, session
 from lstm_core.runs.records import StoreError
 
 STYLE = Path(__file__).resolve().parent.parent / "cell.css"
@@ -24,8 +23,7 @@ def page() -> None:
         here = session.begin("cell")
         tab = session.own("tab") if session.own("tab") in TABS else "step"
         st.html(STYLE)
-        if here.problems:
-            st.warning("  \n".join(map(plain, here.problems)), icon=":material/link_off:")
+        messages.problems(here)
         st.segmented_control(
             "What is shown",
             list(TABS),
@@ -35,8 +33,7 @@ def page() -> None:
             **session.tie("cell:tab", tab, lambda name: session.set_own(tab=name)),
         )
         TABS[tab][1](here)
-        while here.refusals:
-            st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
+        messages.refusals(here)
     except StoreError as error:
         st.error(str(error), icon=":material/database_off:")
 

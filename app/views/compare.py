@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import race_page, races, session
+from app import messages, race_page, races, session
 from app.board.race import race as race_board
-from app.plain import plain
 from lstm_core.runs.records import StoreError
 
 
@@ -22,10 +21,8 @@ def page() -> None:
     except StoreError as error:
         st.error(str(error), icon=":material/database_off:")
         return
-    if here.problems:
-        st.warning("  \n".join(map(plain, here.problems)), icon=":material/link_off:")
-    while here.refusals:
-        st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
+    messages.problems(here)
+    messages.refusals(here)
     if race is None:
         _nothing_yet(bool(session.own("vary")))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import charts, controls, session, xray_charts, xray_words, xrays
+from app import charts, controls, messages, session, xray_charts, xray_words, xrays
 from app.calculator import CalculatorError
 from app.fields import controls as settings
 from app.figures.side import STYLES
@@ -25,15 +25,12 @@ def page() -> None:
     layer, problem = xrays.layer(session.own("layer"), here.config)
     with st.sidebar:
         _settings(here, choice.names, layer)
-    problems = [*here.problems, *choice.problems, *([problem] if problem else [])]
     try:
         shown, more = xrays.measured(choice.names, here.config, layer)
     except (CalculatorError, ValueError) as error:
         shown, more = [], [str(error)]
-    if problems or more:
-        st.warning("  \n".join(map(plain, [*problems, *more])), icon=":material/info:")
-    while here.refusals:
-        st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
+    messages.problems(here, [*choice.problems, *([problem] if problem else []), *more])
+    messages.refusals(here)
     st.html(f"<h2 class='xray-title'>What the first weights do, before any training</h2>{xray_words.opening(shown)}")
     if shown:
         charts.show([xray_charts.hero(shown)], key="xray-hero")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import actions, controls, session, summary, this_run, watching
+from app import actions, controls, messages, session, summary, this_run, watching
 from app.board.board import board
 from app.plain import plain
 from lstm_core.runs.records import Run, StoreError
@@ -24,10 +24,8 @@ def page() -> None:
             controls.draw(here.config)
             with st.container(key="train"):
                 _foot(here, run)
-    if here.problems:
-        st.warning("  \n".join(map(plain, here.problems)), icon=":material/link_off:")
-    while here.refusals:
-        st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
+    messages.problems(here)
+    messages.refusals(here)
     title = session.settings_of(run).title if run else ""
     board(run.id if run else None, key="board", on_action=actions.perform, editable=not here.watching, title=title)
     this_run.origin(run)

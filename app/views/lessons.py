@@ -6,9 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import lessons, lessons_draw, lessons_flow
+from app import lessons, lessons_draw, lessons_flow, messages
 from app.lessons import Book, Lesson
-from app.plain import plain
 from lstm_core.runs.records import StoreError
 
 CSS = Path(__file__).resolve().parent.parent / "lessons.css"
@@ -20,8 +19,8 @@ def page() -> None:
     try:
         here = lessons_flow.arrive()
         lesson = lessons_flow.opened(book)
-        while here.refusals:
-            st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
+        messages.problems(here)
+        messages.refusals(here)
         if lesson is None:
             _contents(book)
         else:

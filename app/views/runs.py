@@ -7,8 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import actions, comparison, links, runs_table, session
-from app.plain import plain
+from app import actions, comparison, links, messages, runs_table, session
 from lstm_core.runs.records import StoreError
 
 FILTERS = ("search", "state", "of")
@@ -21,10 +20,8 @@ def page() -> None:
     except StoreError as error:
         st.error(str(error), icon=":material/database_off:")
         return
-    if here.problems:
-        st.warning("  \n".join(map(plain, here.problems)), icon=":material/link_off:")
-    while here.refusals:
-        st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
+    messages.problems(here)
+    messages.refusals(here)
     if compared:
         comparison.draw()
     runs_table.table(

@@ -1,0 +1,22 @@
+"""What a page has to say besides what it shows: of its address that could not be used, of a button that did nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.plain import plain
+from app.session import Session
+
+
+def problems(here: Session, more: Sequence[str] = ()) -> None:
+    """Everything of the address that could not be used, and `more` of the page's own, above what follows."""
+    if said := [*here.problems, *more]:
+        st.warning("  \n".join(map(plain, said)), icon=":material/link_off:")
+
+
+def refusals(here: Session) -> None:
+    """What a button could not do, each once, at the foot of the window."""
+    while here.refusals:
+        st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
