@@ -142,3 +142,11 @@ def test_the_keyboard_reaches_every_control(settled: Server, browser: Browser, n
             break
     assert [wanted[place] for place in range(len(wanted)) if place not in reached] == []
     page.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_of_an_address_cannot_be_used_is_said(settled: Server, page: Page, name: str) -> None:
+    page.goto(f"{settled.url}/{'' if name == 'lab' else name}?task=recall&model.hidden_size=absurd&run=gone")
+    said = page.get_by_test_id("stAlert").first
+    expect(said).to_contain_text("absurd", timeout=60_000)
+    expect(said).to_contain_text("There is no run “gone” here")
