@@ -33,18 +33,23 @@ class Branches:
         self,
         config: RunConfig,
         *,
+        owner: str | None = None,
         parent: str | None = None,
         fork_step: int | None = None,
         desired: Desired = "running",
         target: int | None = None,
     ) -> str:
-        """Add a run and return its id; `desired` and `target` mean what they mean in `desire`.
+        """Add a run of this owner and return its id; `desired` and `target` mean what they mean in `desire`.
 
         With a `fork_step` the run goes on from that step of its parent.
         """
         if desired == "paused" and target is not None:
             desired = "running"
-        row = new_row(config, time.time(), desired) | {"target": target, "parent": parent, "fork_step": fork_step}
+        row = new_row(config, time.time(), desired, owner) | {
+            "target": target,
+            "parent": parent,
+            "fork_step": fork_step,
+        }
         with self._database.write() as connection:
             connection.execute(sa.insert(runs).values(row))
         return str(row["id"])
@@ -71,11 +76,13 @@ class Branches:
                 values |= {"status": status, "desired": desired, "target": None, "finished": None}
             update(connection, run_id, **values, **CHANGED)
 
-    def fork(self, run_id: str, step: int, config: RunConfig, *, desired: Desired = "running") -> str:
+    def fork(
+        self, run_id: str, step: int, config: RunConfig, *, owner: str | None = None, desired: Desired = "running"
+    ) -> str:
         """A new run that goes on from a recorded step of another one with other settings; returns its id.
 
-        It remembers its parent and shares the curve before `step`; `desired` means what it means in `create`. The model
-        must be the parent's. Raises StoreError.
+        It remembers its parent and shares the curve before `step`; `owner` and `desired` mean what they mean in
+        `create`. The model must be the parent's. Raises StoreError.
         """
         from lstm_core.config import RunConfig
 
@@ -87,7 +94,7 @@ class Branches:
                 raise StoreError("A fork goes on with the same weights, so its model must be that of its parent.")
             if config.training.steps <= step:
                 raise StoreError(f"The fork begins at step {step}; choose more than {config.training.steps} steps.")
-        return self.create(config, parent=run_id, fork_step=step, desired=desired)
+        return self.create(config, owner=owner, parent=run_id, fork_step=step, desired=desired)
 
     # The worker's side.
 
@@ -161,10 +168,11 @@ def new_id() -> str:
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(10))
 
 
-def new_row(config: RunConfig, now: float, desired: Desired = "running") -> dict[str, Any]:
+def new_row(config: RunConfig, now: float, desired: Desired = "running", owner: str | None = None) -> dict[str, Any]:
     """The row of a run that begins `now`: what waits longest is worked on first."""
     return {
         "id": new_id(),
+        "owner": owner,
         "status": "queued" if desired == "running" else desired,
         "desired": desired,
         "steps": config.training.steps,

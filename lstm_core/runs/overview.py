@@ -34,6 +34,8 @@ class Entry:
     train_seconds: float
     speed: float
     name: str | None
+    owner: str | None
+    pinned: int
     parent: str | None
     fork_step: int | None
     deleted: float | None

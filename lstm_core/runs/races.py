@@ -32,6 +32,7 @@ class Race:
 
     id: str
     created: float
+    owner: str | None
     plan: Plan
 
 
@@ -75,12 +76,15 @@ class Races:
 
     _database: Database
 
-    def create_race(self, plan: Plan) -> str:
-        """Begin all runs of a race and return its id; each value has its first run in the queue before any a second."""
+    def create_race(self, plan: Plan, owner: str | None = None) -> str:
+        """Begin all runs of a race of this owner and return its id.
+
+        Each value has its first run in the queue before any has a second.
+        """
         race_id = new_id()
         with self._database.write() as connection:
-            connection.execute(sa.insert(races).values(id=race_id, created=time.time(), plan=plan.dump()))
-            _begin(connection, race_id, plan, plan.seeds)
+            connection.execute(sa.insert(races).values(id=race_id, created=time.time(), owner=owner, plan=plan.dump()))
+            _begin(connection, race_id, plan, plan.seeds, owner)
         return race_id
 
     def race(self, race_id: str) -> Race:
@@ -106,11 +110,11 @@ class Races:
         Raises Impossible where the race would have too many runs.
         """
         with self._database.write() as connection:
-            before = _race(connection, race_id, lock=True).plan
-            plan = before.with_seeds(count)
-            added = plan.seeds[len(before.seeds) :]
+            race = _race(connection, race_id, lock=True)
+            plan = race.plan.with_seeds(count)
+            added = plan.seeds[len(race.plan.seeds) :]
             connection.execute(sa.update(races).where(races.c.id == race_id).values(plan=plan.dump()))
-            _begin(connection, race_id, plan, added)
+            _begin(connection, race_id, plan, added, race.owner)
         return list(added)
 
     def stop_race(self, race_id: str) -> int:
@@ -155,19 +159,19 @@ def _race(connection: sa.Connection, race_id: str, lock: bool = False) -> Race:
 
 def _read(row: Any) -> Race | None:
     try:
-        return Race(row.id, row.created, Plan.load(row.plan))
+        return Race(row.id, row.created, row.owner, Plan.load(row.plan))
     except ValidationError:
         return None
 
 
-def _begin(connection: sa.Connection, race_id: str, plan: Plan, seeds: Sequence[int]) -> None:
+def _begin(connection: sa.Connection, race_id: str, plan: Plan, seeds: Sequence[int], owner: str | None) -> None:
     order = list(plan.runs(seeds))
     since = time.time()
     rows, members = [], []
     for place, (value, seed) in enumerate(order):
         config = plan.settings(value, seed)
         name = f"{plan.label}: {plan.words(value)} · seed {seed} · race {race_id}"
-        rows.append(new_row(config, since + APART * place) | {"name": name[-200:]})
+        rows.append(new_row(config, since + APART * place, owner=owner) | {"name": name[-200:]})
         members.append({"race_id": race_id, "run_id": rows[-1]["id"], "value": value, "seed": seed})
     connection.execute(sa.insert(runs), rows)
     connection.execute(sa.insert(race_runs), members)

@@ -39,6 +39,8 @@ class Run:
 
     id: str
     name: str | None
+    owner: str | None  # see `owners`; None for a run that belongs to nobody
+    pinned: int  # 1: never thinned to save space
     created: float
     config: dict[str, Any]
     about: dict[str, Any] | None

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchModuleError, Progra
 from lstm_core.runs.records import StoreError
 from lstm_core.runs.upgrades import UPGRADES
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = sa.MetaData()
 
@@ -51,6 +51,8 @@ runs = sa.Table(
     sa.Column("train_seconds", sa.Float, nullable=False, default=0.0),
     sa.Column("speed", sa.Float, nullable=False, default=0.0),
     sa.Column("name", sa.String(200)),
+    sa.Column("owner", sa.String(64)),  # who may control it, as `owners` has it; nobody's where empty
+    sa.Column("pinned", sa.Integer, nullable=False, default=0, server_default="0"),  # never thinned to save space
     sa.Column("parent", sa.String(16)),
     sa.Column("fork_step", sa.Integer),
     sa.Column("deleted", sa.Float),  # when it was thrown away; for a while it can be taken back
@@ -120,6 +122,7 @@ races = sa.Table(
     metadata,
     sa.Column("id", sa.String(16), primary_key=True),
     sa.Column("created", sa.Float, nullable=False),
+    sa.Column("owner", sa.String(64)),
     sa.Column("plan", sa.JSON, nullable=False),  # the common settings, what varies, its values
 )
 

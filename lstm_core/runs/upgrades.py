@@ -39,11 +39,19 @@ def _from_1_to_2(connection: sa.Connection, tables: Mapping[str, sa.Table]) -> N
 
 def _from_2_to_3(connection: sa.Connection, tables: Mapping[str, sa.Table]) -> None:
     connection.execute(sa.text("ALTER TABLE runs ADD COLUMN deleted FLOAT"))
-    tables["races"].create(connection)
+    connection.execute(
+        sa.text("CREATE TABLE races (id VARCHAR(16) PRIMARY KEY, created FLOAT NOT NULL, plan JSON NOT NULL)")
+    )
     tables["race_runs"].create(connection)
+
+
+def _from_3_to_4(connection: sa.Connection, _tables: Mapping[str, sa.Table]) -> None:
+    connection.execute(sa.text("ALTER TABLE runs ADD COLUMN owner VARCHAR(64)"))
+    connection.execute(sa.text("ALTER TABLE runs ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0"))
+    connection.execute(sa.text("ALTER TABLE races ADD COLUMN owner VARCHAR(64)"))
 
 
 # the format that a store has → what makes it the next one; given the tables of the present format by name
 UPGRADES: Mapping[int, Callable[[sa.Connection, Mapping[str, sa.Table]], None]] = MappingProxyType(
-    {1: _from_1_to_2, 2: _from_2_to_3}
+    {1: _from_1_to_2, 2: _from_2_to_3, 3: _from_3_to_4}
 )
