@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from platformdirs import user_data_path
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.ext.compiler import compiles
 
 from lstm_core.runs.records import StoreError
 from lstm_core.runs.upgrades import UPGRADES
@@ -138,6 +140,29 @@ race_runs = sa.Table(
 sa.Index("races_of_run", race_runs.c.run_id)
 
 
+class Clock(sa.ColumnElement[float]):
+    """The time as an expression: seconds since 1970 by the database's clock on a server, by this host's with a file.
+
+    So that hosts which share a database need not agree on the time.
+    """
+
+    type = sa.Float()
+    inherit_cache = True
+
+
+@compiles(Clock)
+def _own_clock(_element: Clock, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(sa.bindparam("clock", callable_=lambda: time.time(), type_=sa.Float), **options))
+
+
+@compiles(Clock, "postgresql")
+def _clock_of_server(_element: Clock, _compiler: Any, **_options: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
+
+
+_NOW = sa.select(Clock())
+
+
 def database_url(url: str | None = None) -> str:
     """The database to use: `url` (or a path), else LSTM_LAB_DATABASE, else a file in the user's data folder."""
     url = url or os.environ.get("LSTM_LAB_DATABASE")
@@ -177,6 +202,10 @@ class Database:
         """A transaction that may write; committed at the end, undone by an exception."""
         with self._in_words(), self._writing.begin() as connection:
             yield connection
+
+    def now(self, connection: sa.Connection) -> float:
+        """Seconds since 1970 by the clock that all who share this database go by; see `Clock`."""
+        return float(connection.scalar(_NOW) or 0.0)
 
     def close(self) -> None:
         self._engine.dispose()

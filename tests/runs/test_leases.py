@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from lstm_core.runs.holder import is_dead, this_process
 from lstm_core.runs.records import Lease, LeaseLost
+from lstm_core.runs.schema import Clock
 from lstm_core.runs.store import RunStore
 from tests.runs.conftest import picture, rows, small
 
@@ -167,3 +170,11 @@ def test_processes_write_at_the_same_time(store: RunStore) -> None:
     for run in runs:
         np.testing.assert_array_equal(store.scalars(run)["step"], np.arange(100))
         assert store.get(run).status == "finished"
+
+
+def test_the_clock_of_a_file_is_that_of_this_host(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for then in (12.5, 99.25):
+        monkeypatch.setattr(time, "time", lambda then=then: then)
+        with store._database.read() as connection:
+            assert store._database.now(connection) == then
+            assert connection.scalar(sa.select(Clock() + 1.0)) == then + 1.0
