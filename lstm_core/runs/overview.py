@@ -36,6 +36,7 @@ class Entry:
     name: str | None
     owner: str | None
     pinned: int
+    thinned: float | None
     parent: str | None
     fork_step: int | None
     deleted: float | None

@@ -41,6 +41,7 @@ class Run:
     name: str | None
     owner: str | None  # see `owners`; None for a run that belongs to nobody
     pinned: int  # 1: never thinned to save space
+    thinned: float | None  # when it was thinned
     created: float
     config: dict[str, Any]
     about: dict[str, Any] | None

@@ -55,6 +55,7 @@ runs = sa.Table(
     sa.Column("name", sa.String(200)),
     sa.Column("owner", sa.String(64)),  # who may control it, as `owners` has it; nobody's where empty
     sa.Column("pinned", sa.Integer, nullable=False, default=0, server_default="0"),  # never thinned to save space
+    sa.Column("thinned", sa.Float),  # when pictures and kept states were taken out to save space
     sa.Column("parent", sa.String(16)),
     sa.Column("fork_step", sa.Integer),
     sa.Column("deleted", sa.Float),  # when it was thrown away; for a while it can be taken back

@@ -48,6 +48,7 @@ def _from_2_to_3(connection: sa.Connection, tables: Mapping[str, sa.Table]) -> N
 def _from_3_to_4(connection: sa.Connection, _tables: Mapping[str, sa.Table]) -> None:
     connection.execute(sa.text("ALTER TABLE runs ADD COLUMN owner VARCHAR(64)"))
     connection.execute(sa.text("ALTER TABLE runs ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0"))
+    connection.execute(sa.text("ALTER TABLE runs ADD COLUMN thinned FLOAT"))
     connection.execute(sa.text("ALTER TABLE races ADD COLUMN owner VARCHAR(64)"))
 
 
