@@ -20,9 +20,11 @@ from typing import Any
 
 import streamlit as st
 import uvicorn
+from starlette.middleware import Middleware
 from streamlit import config as options
 
 from app import services, stream
+from app.headers import Headers
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = HERE.parent / ".streamlit" / "config.toml"
@@ -100,7 +102,10 @@ def _in_background(work: Callable[[], None]) -> asyncio.Event:
     return over
 
 
-app = st.App(HERE / "main.py", routes=stream.routes(hub), lifespan=lifespan)
+# What comes first sees a request first and its answer last.
+MIDDLEWARE = [Middleware(Headers)]
+
+app = st.App(HERE / "main.py", routes=stream.routes(hub), middleware=MIDDLEWARE, lifespan=lifespan)
 
 
 class _Server(uvicorn.Server):
