@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
+from lstm_core.runs.addresses import database_url
 from lstm_core.runs.branches import Branches
 from lstm_core.runs.leases import CHANGED, LeasedWrites, held, is_waiting, locked, present, update
 from lstm_core.runs.library import Library
@@ -39,7 +40,7 @@ from lstm_core.runs.records import (
     StoreError,
     Wishes,
 )
-from lstm_core.runs.schema import Database, database_url, frames, overrides, runs
+from lstm_core.runs.schema import Database, frames, overrides, runs
 from lstm_core.runs.trash import Trash
 
 __all__ = ["Lease", "LeaseLost", "Override", "Run", "RunNotFound", "RunStore", "StoreError", "Wishes"]

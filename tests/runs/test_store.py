@@ -263,14 +263,6 @@ def test_a_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
         RunStore(str(tmp_path / "file" / "runs.sqlite3"))
 
 
-def test_a_store_of_another_format_is_left_alone(store: RunStore) -> None:
-    path = store.url.removeprefix("sqlite:///")
-    with sqlite3.connect(path) as raw:
-        raw.execute("UPDATE about_database SET schema_version = 99")
-    with pytest.raises(StoreError, match="has format 99"):
-        RunStore(path)
-
-
 @pytest.mark.parametrize("url", ["nonsense://somewhere", "postgresql+nothing://localhost/x"])
 def test_an_address_without_a_driver_is_explained(url: str) -> None:
     with pytest.raises(StoreError, match="No driver"):
