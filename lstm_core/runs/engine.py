@@ -22,6 +22,7 @@ from distributed import Client, Future
 from distributed.security import Security
 
 from lstm_core.runs.records import Status, StoreError
+from lstm_core.runs.statistics import Statistics
 from lstm_core.runs.store import RunStore
 
 POLL = 0.25  # seconds after which the store is asked even if nobody pokes
@@ -57,6 +58,7 @@ class Engine:
         self._not_before: dict[str, float] = {}
         self._workers_up = 0
         self._count = 0
+        self.statistics = Statistics()
 
     @property
     def ready(self) -> bool:
@@ -100,6 +102,7 @@ class Engine:
                 self._end_process()
                 self._up.clear()
                 self._slices.clear()
+                self.statistics.workers = 0
             self._closing.wait(delay)
             delay = min(2 * delay, 30)
 
@@ -128,6 +131,7 @@ class Engine:
             look = lost or now - looked > LOOK
             if look:
                 looked, self._workers_up = now, len(client.nthreads())
+                self.statistics.workers = self._workers_up
             if self._workers_up:
                 alone_since = now
                 self._up.set()
@@ -152,15 +156,21 @@ class Engine:
             future = self._slices.pop(run_id)
             if future.status != "finished":
                 log.warning("A slice of run %s was lost: %s", run_id, future.exception())
+                self.statistics.ended(run_id, None)
                 lost = True
-            elif future.result() is None:
+                continue
+            status, steps = future.result()
+            self.statistics.ended(run_id, steps)
+            if status is None:
                 self._not_before[run_id] = now + WAIT
         return lost
 
     def _fill(self, client: Client, now: float) -> None:
         """Give the free workers the runs that have waited longest."""
         self._not_before = {run_id: then for run_id, then in self._not_before.items() if then > now}
-        for run_id in self._store.waiting():
+        waiting = self._store.waiting()
+        self.statistics.wanted(waiting)
+        for run_id in waiting:
             if len(self._slices) >= self._workers_up:
                 break
             if run_id not in self._slices and run_id not in self._not_before:
@@ -168,6 +178,7 @@ class Engine:
 
     def _submit(self, client: Client, run_id: str) -> Future[Any]:
         self._count += 1
+        self.statistics.began(run_id)
         key = f"slice-{run_id}-{os.getpid()}-{self._count}"
         future = client.submit(_slice, self._store.url, run_id, key=key, pure=False, retries=0)
         future.add_done_callback(lambda _: self._wake.set())
@@ -189,8 +200,9 @@ class Engine:
         process.stdout.close()
 
 
-def _slice(url: str, run_id: str) -> Status | None:
+def _slice(url: str, run_id: str) -> tuple[Status | None, int]:
     # What a worker calls. The server imports this module too, and shall not have to load torch.
     from lstm_core.runs.slices import run_slice
 
-    return run_slice(url, run_id).status
+    result = run_slice(url, run_id)
+    return result.status, result.steps

@@ -39,21 +39,27 @@ KEPT_BYTES = 64 * 2**20  # checkpoints' worth of states that stay alive between 
 
 @dataclass(frozen=True)
 class SliceResult:
-    """What became of a slice: the run's status after it, None where the run was not there to be taken."""
+    """What became of a slice: the run's status after it, None where the run was not there to be taken; its steps."""
 
     run_id: str
     status: Status | None
+    steps: int = 0
 
 
 def run_slice(url: str, run_id: str, *, seconds: float = 1.0, longest: float = 10.0) -> SliceResult:
     """Work on a run for about `seconds`, or up to `longest` while nobody else waits."""
-    store = _store(url)
+    store, steps = _store(url), 0
+
+    def count(_: Step) -> None:
+        nonlocal steps
+        steps += 1
+
     try:
         lease = store.acquire(run_id, this_process())
-        status = work(store, lease, seconds=seconds, longest=longest) if lease else None
+        status = work(store, lease, seconds=seconds, longest=longest, watch=count) if lease else None
     except LeaseLost:
         status = None
-    return SliceResult(run_id, status)
+    return SliceResult(run_id, status, steps)
 
 
 def work(
