@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-BENCHES = ("probing", "watching", "viewers")
+BENCHES = ("probing", "watching", "viewers", "classroom")
 OUTPUT = Path(__file__).parent.parent / "output" / "bench.json"
 
 
