@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import postgres as servers
+from tests.postgres import Postgres
 from tests.serving import Server, serve
 
 # The same examples at every run, and none refused because the machine was busy while they were drawn.
@@ -24,3 +26,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The whole application as a user starts it, with one training process; shared by all tests that ask for it."""
     with serve(tmp_path_factory.mktemp("server"), workers=1) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server; whoever stops it starts it again."""
+    with servers.serving() as running:
+        yield running
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """The address of an empty database of that server."""
+    with postgres.database() as url:
+        yield url

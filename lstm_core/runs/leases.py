@@ -153,7 +153,7 @@ class LeasedWrites:
     def wishes(self, lease: Lease) -> Wishes:
         """What is wanted of the leased run now; cheap enough for every 50 ms. Raises LeaseLost."""
         asked_for = {"run": lease.run_id, "fence": lease.fence, "now": time.time()}
-        with self._database.read() as connection:
+        with self._database.glance() as connection:
             row = connection.execute(_WISHES, asked_for).one_or_none()
             if row is None:
                 raise LeaseLost(lease.run_id)

@@ -142,7 +142,7 @@ class RunStore(LeasedWrites, Branches, Library, Races, Trash, Overview):
 
     def pulse(self, run_ids: Collection[str]) -> dict[str, tuple[int, int, int]]:
         """(revision, last frame number, state version) of each run that exists; equal pulses mean nothing is new."""
-        with self._database.read() as connection:
+        with self._database.glance() as connection:
             rows = connection.execute(_PULSE, {"ids": list(run_ids)}).all()
         return {run_id: (revision, seq, version) for run_id, revision, seq, version in rows}
 

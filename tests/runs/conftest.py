@@ -8,21 +8,52 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from lstm_core.config import RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.records import Lease
+from lstm_core.runs.schema import metadata
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
 from lstm_core.training import TrainState, train
+from tests.postgres import Postgres
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The tests of a file that names its BACKENDS run with a store on each of them."""
+    backends = getattr(metafunc.module, "BACKENDS", None)
+    if backends and "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", backends)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[RunStore]:
-    opened = RunStore(str(tmp_path / "runs.sqlite3"))
+def backend() -> str:
+    return "sqlite"
+
+
+@pytest.fixture
+def store(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunStore]:
+    """An empty store."""
+    if backend == "sqlite":
+        opened = RunStore(str(tmp_path / "runs.sqlite3"))
+        yield opened
+        opened.close()
+        return
+    opened = request.getfixturevalue("on_postgresql")
     yield opened
-    opened.close()
+    with opened._database.write() as connection:
+        for table in reversed(metadata.sorted_tables[1:]):
+            connection.execute(sa.delete(table))
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(postgres: Postgres) -> Iterator[RunStore]:
+    with postgres.database() as url:
+        opened = RunStore(url)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from lstm_core.runs.store import RunStore
 from lstm_core.settings import Impossible
 from tests.runs.conftest import rows, small
 
+BACKENDS = ("sqlite", "postgresql")
+
 PLAN = plan(small(), "init.preset", ["pytorch", "chrono", "keras"], [7, 8])
 
 

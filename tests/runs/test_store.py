@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import pickle
-import sqlite3
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from pydantic import ValidationError
 
 from lstm_core.config import Override, RunConfig
-from lstm_core.runs import frames, telemetry
+from lstm_core.runs import frames, schema, telemetry
 from lstm_core.runs.records import Lease, LeaseLost, RunNotFound, StoreError
 from lstm_core.runs.store import RunStore
 from tests.runs.conftest import picture, rows, small
+
+BACKENDS = ("sqlite", "postgresql")
 
 
 def test_a_run_is_kept_as_it_was_created(store: RunStore) -> None:
@@ -241,9 +243,9 @@ def test_a_deleted_run_leaves_nothing_and_its_worker_lets_go(store: RunStore, ru
     store.request_override(run, "clip", "norm")
     store.delete(run)
     assert store.purge(age=0) == 1
-    with sqlite3.connect(store.url.removeprefix("sqlite:///")) as raw:
-        for table in ("runs", "frames", "checkpoints", "overrides"):
-            assert raw.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    with store._database.read() as connection:
+        for table in (schema.runs, schema.frames, schema.checkpoints, schema.overrides):
+            assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
     with pytest.raises(LeaseLost):
         store.append(lease, [rows(2, 3, 4)], step=3)
     with pytest.raises(LeaseLost):

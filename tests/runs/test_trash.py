@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 
 import pytest
+import sqlalchemy as sa
 
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.records import Lease, LeaseLost, RunNotFound
+from lstm_core.runs.schema import runs
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
 from tests.runs.conftest import picture, rows, small
+
+BACKENDS = ("sqlite", "postgresql")
 
 
 def thrown_away(store: RunStore, run: str) -> float | None:
@@ -85,8 +88,8 @@ def test_only_what_was_thrown_away_long_enough_ago_is_removed(store: RunStore) -
     kept, old, new = (store.create(small()) for _ in range(3))
     store.delete(old)
     store.delete(new)
-    with sqlite3.connect(store.url.removeprefix("sqlite:///")) as raw:
-        raw.execute("UPDATE runs SET deleted = ? WHERE id = ?", (time.time() - 90_000, old))
+    with store._database.write() as connection:
+        connection.execute(sa.update(runs).where(runs.c.id == old).values(deleted=time.time() - 90_000))
     assert store.purge() == 1
     assert {entry.id for entry in store.entries()} == {kept, new}
     store.restore(new)

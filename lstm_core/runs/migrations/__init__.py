@@ -47,15 +47,16 @@ def stamp(connection: sa.Connection, format: str) -> None:
         connection.execute(sa.insert(_before).values(id=1, schema_version=int(format)))
 
 
-def bring_up(connection: sa.Connection) -> None:
-    """Make a store of an earlier format one of the present format, within the connection's own transaction."""
+def bring_up(connection: sa.Connection, to: str = HEAD) -> None:
+    """Make a store of an earlier format, or an empty database, one of the format `to`, within its own transaction."""
     from alembic import command
     from alembic.config import Config
 
-    if not sa.inspect(connection).has_table(version.name):
-        stamp(connection, found(connection) or "0")
+    before = found(connection)
+    if before is not None and not sa.inspect(connection).has_table(version.name):
+        stamp(connection, before)
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", f"{__name__}:")
     with _ALEMBIC:
-        command.upgrade(config, HEAD)
-    connection.execute(sa.update(_before).values(schema_version=int(HEAD)))
+        command.upgrade(config, to)
+    connection.execute(sa.update(_before).values(schema_version=int(to)))
