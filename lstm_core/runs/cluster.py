@@ -2,21 +2,28 @@
 
 Apart from the server, so that neither waits for the other, and so that the workers' start never imports the program
 that asked for them. It prints its address and keys as one line of JSON and lives until its standard input ends:
-however the server dies, the cluster ends with it, and the workers with the cluster.
+however the server dies, the cluster ends with it, and the workers with the cluster, once they have given back what
+they work on.
 """
 
 # mypy: allow-untyped-calls
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import signal
 import sys
 
 import dask
+import psutil
 from distributed import LocalCluster
 from distributed.security import Security
 
+from lstm_core.runs.leaving import WITHIN
+
+CLOSE_WITHIN = 2.0  # seconds for what remains when the workers have ended
 KEYS = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 
 ONE_THREAD = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
@@ -48,9 +55,29 @@ def main() -> None:
         preload=["lstm_core.runs.slices"],
     )
     keys = {name: getattr(security, name) for name in KEYS}
-    print(json.dumps({"address": cluster.scheduler_address, "keys": keys}), flush=True)
-    sys.stdin.read()
-    cluster.close(timeout=2)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        print(json.dumps({"address": cluster.scheduler_address, "keys": keys}), flush=True)
+        sys.stdin.read()
+    finally:
+        _end_workers(cluster)
+        with contextlib.suppress(TimeoutError):
+            cluster.close(timeout=CLOSE_WITHIN)
+
+
+def _end_workers(cluster: LocalCluster) -> None:
+    """Let every worker give back what it works on, all at the same time; those that cannot are ended."""
+    workers = []
+    for nanny in cluster.workers.values():
+        nanny.close_gracefully()  # its worker is not to be started again
+        with contextlib.suppress(psutil.NoSuchProcess):
+            workers += [psutil.Process(nanny.pid)] if nanny.pid else []
+    for worker in workers:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker.terminate()
+    for worker in psutil.wait_procs(workers, WITHIN)[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker.kill()
 
 
 if __name__ == "__main__":

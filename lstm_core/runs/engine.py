@@ -29,6 +29,8 @@ POLL = 0.25  # seconds after which the store is asked even if nobody pokes
 LOOK = 2.0  # seconds between two searches for dead workers
 PURGE = 600.0  # seconds between two removals of what was thrown away long ago
 ALONE = 60.0  # seconds without any worker after which the local cluster is started afresh
+CLOSE_WITHIN = 3.5  # seconds until the engine has let go
+END_WITHIN = 3.0  # seconds of these for the cluster to give the runs back and to end
 WAIT = 1.0  # seconds until a slice that could not begin is tried again
 
 log = logging.getLogger(__name__)
@@ -77,13 +79,17 @@ class Engine:
         return self._up.wait(timeout)
 
     def close(self) -> None:
-        """End the engine and its processes, within five seconds; runs in a slice are left *interrupted*."""
+        """End the engine and its processes, within `CLOSE_WITHIN`.
+
+        Runs in a slice are given back with their state; those that do not reach a next step in time go on from their
+        last checkpoint, as after a crash.
+        """
         self._closing.set()
         self._wake.set()
         if not self.ready:
             self._end_process()  # its thread waits for a cluster that nobody needs any more
         if self._thread.is_alive():
-            self._thread.join(timeout=3)
+            self._thread.join(timeout=CLOSE_WITHIN)
         self._end_process()
         with contextlib.suppress(StoreError):
             self._store.reap()
@@ -193,7 +199,7 @@ class Engine:
         assert process.stdout is not None
         process.stdin.close()
         try:
-            process.wait(2.0 if self.ready else 0.0)
+            process.wait(END_WITHIN if self.ready else 0.0)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import tempfile
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from lstm_core.runs.failures import in_words, keeps_dying
 from lstm_core.runs.forking import NotWanted, forked
 from lstm_core.runs.heartbeat import alive
 from lstm_core.runs.holder import this_process
+from lstm_core.runs.leaving import at_work, is_leaving, leave, leave_on_sigterm
 from lstm_core.runs.records import Lease, LeaseLost, Status, StoreError, Wishes
 from lstm_core.runs.store import RunStore
 from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
@@ -46,8 +48,11 @@ class SliceResult:
     steps: int = 0
 
 
+@at_work()
 def run_slice(url: str, run_id: str, *, seconds: float = 1.0, longest: float = 10.0) -> SliceResult:
     """Work on a run for about `seconds`, or up to `longest` while nobody else waits."""
+    if is_leaving():
+        return SliceResult(run_id, None)
     store, steps = _store(url), 0
 
     def count(_: Step) -> None:
@@ -136,7 +141,8 @@ class _Work:
         self.checkpoint()
         if self.state.over:
             return "finished"
-        return "queued" if wishes.others_waiting or wishes.desired != "running" else "running"
+        waits = wishes.others_waiting or wishes.desired != "running" or is_leaving()
+        return "queued" if waits else "running"
 
     def grant(self, wishes: Wishes, overrides: list[Override]) -> list[Override]:
         """Let requested changes take effect at the next step; returns all changes of the run.
@@ -181,7 +187,7 @@ class _Work:
             new = self.store.wishes(self.lease)
             if new.requests or (new.desired, new.target) != (wishes.desired, wishes.target):
                 return False, new
-            if now - self.began > (seconds if new.others_waiting else longest):
+            if is_leaving() or now - self.began > (seconds if new.others_waiting else longest):
                 return True, new
             look = time.monotonic() + LOOK
         return True, self.store.wishes(self.lease)
@@ -258,6 +264,8 @@ def dask_setup(_worker: object) -> None:
 
     A first run must not wait for imports, and the digits' scans come with a library that takes its time.
     """
+    if threading.current_thread() is threading.main_thread():
+        leave_on_sigterm()
     importlib.import_module("sklearn.datasets")
     small = {"task": {"length": 4}, "model": {"hidden_size": 4, "attention": "additive"}}
     config = RunConfig.model_validate({**small, "training": {"steps": 2, "batch_size": 4, "clip": "norm"}})
@@ -268,3 +276,8 @@ def dask_setup(_worker: object) -> None:
             work(store, lease)
         _kept.clear()
         store.close()
+
+
+def dask_teardown(_worker: object) -> None:
+    """Let the slice in progress give its run back: Dask waits for it before the process ends."""
+    leave()

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from lstm_core.config import RunConfig
 from lstm_core.runs.holder import this_process
+from lstm_core.runs.leaving import is_leaving, leave
 from lstm_core.runs.records import Lease, Run
 from lstm_core.runs.store import RunStore
 from lstm_core.tasks import TASKS
@@ -48,6 +49,9 @@ def train_here(store: RunStore, run_id: str, address: str | None) -> int:
         return 1
     if status == "finished":
         tell(f"Finished step {run.step} in {run.train_seconds:.1f} s.")
+    elif is_leaving():
+        tell(f"Given back at step {run.step}. A server goes on with it, or: python -m lstm_core resume {run_id}")
+        return 128 + signal.SIGTERM
     else:
         tell(f"{status.capitalize()} at step {run.step}. Go on with: python -m lstm_core resume {run_id}")
     return 0
@@ -74,6 +78,7 @@ def _link(run_id: str, address: str | None) -> str:
 class _Progress:
     """Shows each step on a bar, and turns Ctrl-C into the wish to pause; a second Ctrl-C ends at once.
 
+    SIGTERM lets the run be given back, for a server to go on with; a second one ends at once, too.
     `numbers` are the newest figures of every part that was measured.
     """
 
@@ -86,6 +91,7 @@ class _Progress:
 
     def __enter__(self) -> _Progress:
         self._before = signal.signal(signal.SIGINT, self._interrupt)
+        self._before_term = signal.signal(signal.SIGTERM, self._terminate)
         first = max(self._lease.step + 1, self._lease.fork_step or 0)
         steps = self._store.get(self._lease.run_id).steps
         self._bar = tqdm(total=steps + 1, initial=first, unit="step", dynamic_ncols=True, file=Patient(sys.stderr))
@@ -94,6 +100,7 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
         signal.signal(signal.SIGINT, self._before)
+        signal.signal(signal.SIGTERM, self._before_term)
 
     def __call__(self, step: Step) -> None:
         measured = ("/train", "/val", "/test", "best/step")
@@ -109,6 +116,10 @@ class _Progress:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
         self._interrupted = True
+
+    def _terminate(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before_term)
+        leave()
 
 
 def _short(name: str) -> str:
