@@ -61,7 +61,7 @@ def test_a_run_in_a_terminal_is_given_back(own_store: RunStore) -> None:
 
 
 def test_a_worker_of_another_cluster_is_ended_and_another_goes_on(own_store: RunStore) -> None:
-    config = small(4000)
+    config = small(1500)
     run = own_store.create(config)
     scheduler = LocalCluster(n_workers=0, protocol="tcp://", host="127.0.0.1", dashboard_address="127.0.0.1:0")
     command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler.scheduler_address, "--nthreads", "1"]
