@@ -1,4 +1,7 @@
-"""What the buttons do: each action writes a wish into the store, for a worker to find. None of them waits for it."""
+"""What the buttons do: each action leaves a wish in the store, for a worker to find. None of them waits for it.
+
+Whose run it is, `changes` asks before it writes anything.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app import branching, links, own_data, services, session
+from app import branching, changes, links, own_data, owning, services, session
 from app.settle import in_words
 from lstm_core.config import RunConfig, TrainingConfig
 from lstm_core.files import FileProblem
@@ -57,34 +60,31 @@ def _begin(action: Mapping[str, Any], config: RunConfig, parent: Run | None = No
         return
     session.check_locks(config)
     own_data.check(config)
-    run_id = services.store().create(config, parent=parent.id if parent else None, target=target)
-    services.poke()
+    run_id = changes.begin(config, parent=parent.id if parent else None, target=target)
     settings = session.current().config
     untouched = parent is None or settings == session.settings_of(parent)
     session.follow(run_id, config if untouched else settings)
 
 
 def _pause(action: Mapping[str, Any]) -> None:
-    run = _run(action)
+    run = _own(action)
     if run.status not in OVER:
-        services.store().desire(run.id, "paused")
+        changes.desire(run.id, "paused")
 
 
 def _resume(action: Mapping[str, Any]) -> None:
-    run = _run(action)
+    run = _own(action)
     if run.status in OVER and run.status != "stopped":
         raise StoreError(f"This run is {run.status}; press Same weights to run it again from its first step.")
-    services.store().desire(run.id, "running")
-    services.poke()
+    changes.desire(run.id, "running")
 
 
 def _extend(action: Mapping[str, Any]) -> None:
     """More steps for a run that has reached its end: as many again as it was set to, and straight on."""
-    run = _run(action)
+    run = _own(action)
     _check_unlocked("training.steps")
     if session.first_press(f"extend {run.id}"):
-        services.store().extend(run.id, run.step + int(run.config["training"]["steps"]))
-        services.poke()
+        changes.extend(run.id, run.step + int(run.config["training"]["steps"]))
 
 
 def _step(action: Mapping[str, Any]) -> None:
@@ -92,40 +92,37 @@ def _step(action: Mapping[str, Any]) -> None:
 
     They end with the run; pressed at its end, they put that off.
     """
-    run = _run(action)
+    run = _own(action)
     if run.status in ("stopped", "failed"):
         raise StoreError(f"This run is {run.status}: there is no step left to take. Press Same weights to begin again.")
     count = action.get("n")
     count = count if isinstance(count, int) and count > 0 else 1
     waiting = run.target if run.desired == "running" and run.target is not None else run.step
     here = run.step if run.status == "finished" else max(run.step, waiting)
-    store = services.store()
     if run.status == "finished" or here >= run.steps:
         _check_unlocked("training.steps")
-        store.extend(run.id, here + count)
-        store.desire(run.id, "running", target=here + count)
+        changes.extend(run.id, here + count)
+        changes.desire(run.id, "running", target=here + count)
     else:
-        store.desire(run.id, "running", target=min(here + count, run.steps))
-    services.poke()
+        changes.desire(run.id, "running", target=min(here + count, run.steps))
 
 
 def _stop(action: Mapping[str, Any]) -> None:
-    run = _run(action)
+    run = _own(action)
     if run.status not in OVER:
-        services.store().desire(run.id, "stopped")
-        services.poke()
+        changes.desire(run.id, "stopped")
 
 
 def _override(action: Mapping[str, Any]) -> None:
     """Another learning rate or clipping from the next step on; the value must be one the settings would take."""
-    run, name, value = _run(action), str(action.get("field")), action.get("value")
+    run, name, value = _own(action), str(action.get("field")), action.get("value")
     if name not in CHANGEABLE:
         raise StoreError(f"{name} cannot be changed in mid-run; change it in the sidebar and press Train.")
     if run.status in OVER:
         raise StoreError(f"This run is {run.status}: change the setting in the sidebar and press Train.")
     _check_unlocked(f"training.{name}")
     checked = TrainingConfig.model_validate(run.config["training"] | {name: value})
-    services.store().request_override(run.id, name, getattr(checked, name))
+    changes.override(run.id, name, getattr(checked, name))
 
 
 def _fork(action: Mapping[str, Any]) -> None:
@@ -137,8 +134,7 @@ def _fork(action: Mapping[str, Any]) -> None:
     session.check_locks(config)
     if not session.first_press("fork"):
         return
-    run_id = services.store().fork(run.id, step, config)
-    services.poke()
+    run_id = changes.fork(run.id, step, config)
     session.follow(run_id, config)
     session.say(notes)
 
@@ -162,28 +158,34 @@ def _try(action: Mapping[str, Any]) -> None:
 
 
 def _rename(action: Mapping[str, Any]) -> None:
-    services.store().rename(_run(action).id, str(action.get("value") or ""))
+    changes.rename(_own(action).id, str(action.get("value") or ""))
 
 
 def _delete(action: Mapping[str, Any]) -> None:
     """Throw the run away; who looks at it looks at the example then."""
-    run = _run(action)
-    services.store().delete(run.id)
+    run = _own(action)
+    changes.delete(run.id)
     session.let_go_of(run.id)
-    services.poke()
 
 
 def _restore(action: Mapping[str, Any]) -> None:
-    services.store().restore(str(action.get("run") or ""))
+    changes.restore(str(action.get("run") or ""))
 
 
 def _remove(action: Mapping[str, Any]) -> None:
     """Remove for good what was thrown away."""
-    services.store().remove(str(action.get("run") or ""))
+    changes.remove(str(action.get("run") or ""))
+
+
+def _own(action: Mapping[str, Any]) -> Run:
+    """The run that is to be changed; raises StoreError for one that belongs to someone else or is only watched."""
+    run = services.store().get(str(action.get("run") or ""))
+    owning.check(str(action["name"]), run.id, run.owner)
+    return _run(action)
 
 
 def _run(action: Mapping[str, Any]) -> Run:
-    """The run that is acted on; raises StoreError for one that is only watched."""
+    """The run that is acted on, whosever it is; raises StoreError for one that is only watched."""
     run_id, here = str(action.get("run") or ""), session.current()
     if here.watching and run_id == here.run:
         raise StoreError("This run is to look at only. Make a copy with these settings to train one of your own.")

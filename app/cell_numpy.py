@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import calculator, session
+from app import calculator, session, tying
 from app.plain import plain
 from lstm_core.agreement import MISTAKES, RIGHT_BELOW, Check, check
 from lstm_core.scratch import LSTM, gradient_check
@@ -114,14 +114,14 @@ def _controls(wish: Wish) -> None:
             size.low,
             size.high,
             help=size.help,
-            **session.tie(f"cell:check:{name}", wish.numbers[place], _changing(wish, place)),
+            **tying.tie(f"cell:check:{name}", wish.numbers[place], _changing(wish, place)),
         )
     st.selectbox(
         "A mistake to catch",
         list(MISTAKES),
         format_func=lambda name: MISTAKES[name].title,
         help="Puts an error into the way back alone, as one makes them; forward stays right.",
-        **session.tie("cell:check:mistake", wish.mistake, lambda name: _wish(Wish(wish.numbers, name, False))),
+        **tying.tie("cell:check:mistake", wish.mistake, lambda name: _wish(Wish(wish.numbers, name, False))),
     )
     st.button(
         "Run the gradient check",

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import streamlit as st
 from pydantic import ValidationError
 
-from app import session, theme
+from app import session, theme, tying
 from app.fields import Control, settings_in, words
 from lstm_core import shapes
 from lstm_core.config import RunConfig, explain
@@ -77,7 +77,7 @@ def _controls(given: Arguments, config: RunConfig) -> None:
 
 
 def _widget(name: str, control: Control, config: RunConfig) -> None:
-    tied = session.tie(f"cell:nn:{name}", control.value, lambda value: _choose(name, value, config))
+    tied = tying.tie(f"cell:nn:{name}", control.value, lambda value: _choose(name, value, config))
     kind = control.field.annotation
     if get_origin(kind) is Literal:
         texts = control.extra.get("choices", {})

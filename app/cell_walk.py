@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 from safetensors.numpy import load, save
 
-from app import calculator, fields, own_data, services, session
+from app import calculator, fields, own_data, services, session, tying
 from app import controls as sidebar
 from app.board.cell import cell
 from app.plain import plain
@@ -53,7 +53,7 @@ def controls(here: session.Session, walk: Walk | None) -> None:
         format_func=lambda name: SOURCES[name],
         help="Fresh weights are those that the settings below draw; a run's are what it has learned.",
         width="stretch",
-        **session.tie("cell:of", chosen, lambda name: session.set_own(of=name, t=None, unit=None)),
+        **tying.tie("cell:of", chosen, lambda name: session.set_own(of=name, t=None, unit=None)),
     )
     if chosen == TRAINED and run is not None:
         _choose_run(run)
@@ -74,7 +74,7 @@ def _choose_run(run: Run) -> None:
         list(newest),
         format_func=lambda run_id: newest.get(run_id, run_id),
         help="The newest runs; the one chosen here is the run of all pages.",
-        **session.tie("cell:run", run.id, session.reopen),
+        **tying.tie("cell:run", run.id, session.reopen),
     )
     steps = _steps(run)
     if len(steps) > 1:
@@ -82,7 +82,7 @@ def _choose_run(run: Run) -> None:
             "After step",
             steps,
             help="How much it had learned: before the first update, at the states kept on its way, or as it is now.",
-            **session.tie("cell:after", _after(steps), lambda step: session.set_own(after=str(step))),
+            **tying.tie("cell:after", _after(steps), lambda step: session.set_own(after=str(step))),
         )
 
 
@@ -172,7 +172,7 @@ def _choose_place(walk: Walk) -> None:
         list(samples),
         format_func=lambda place: samples.get(place, str(place)),
         help="Sequences of the validation part; the first few are those of the Lab.",
-        **session.tie("cell:sample", walk.sample, lambda place: session.set_own(sample=str(place), t=None)),
+        **tying.tie("cell:sample", walk.sample, lambda place: session.set_own(sample=str(place), t=None)),
     )
     if len(walk.layers) > 1:
         st.selectbox(
@@ -180,7 +180,7 @@ def _choose_place(walk: Walk) -> None:
             walk.layers,
             format_func=_layer_words,
             help="A backward direction reads from the end: what came before is at its right.",
-            **session.tie("cell:layer", walk.layer, lambda layer: session.set_own(layer=layer)),
+            **tying.tie("cell:layer", walk.layer, lambda layer: session.set_own(layer=layer)),
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 
-from app import links, preview, ready, session, uploads
+from app import links, preview, ready, session, tying, uploads
 from app.fields import Control, controls, is_essential, ladder, schemes, settings_in, words
 from lstm_core.cells import CELLS
 from lstm_core.config import RunConfig
@@ -59,7 +59,7 @@ def pick_task(config: RunConfig) -> None:
         format_func=lambda name: TASKS[name].title,
         help=config.task.summary,
         disabled=locked,
-        **session.bind("task", config.task.name, read=lambda name: {"name": name}),
+        **tying.bind("task", config.task.name, read=lambda name: {"name": name}),
     )
     if locked:
         st.caption(links.REASON)
@@ -74,7 +74,7 @@ def _pick_ready_made(config: RunConfig) -> None:
             [*made, *([ready.OWN] if chosen == ready.OWN else [])],
             help="Settings with which this task is known to work, or instructively does not; the seed stays.",
             disabled=locks.locked(links.READY),
-            **session.tie("ready", chosen, _use_ready_made),
+            **tying.tie("ready", chosen, _use_ready_made),
         )
 
 
@@ -128,7 +128,7 @@ def _widget(control: Control) -> None:
             control.label,
             help=control.help,
             disabled=control.fixed,
-            **session.bind(control.path, control.value),
+            **tying.bind(control.path, control.value),
         )
     elif get_origin(kinds[0]) is Literal:
         choices = control.extra.get("choices", {})
@@ -169,7 +169,7 @@ def _select(
         format_func=lambda name: texts.get(name, str(name)),
         help=control.help,
         disabled=control.fixed,
-        **session.bind(
+        **tying.bind(
             control.path,
             NOT_SET if value is None else value,
             read=lambda name: None if name == NOT_SET else read(name),
@@ -185,7 +185,7 @@ def _text(control: Control) -> None:
         placeholder="empty" if control.optional else None,
         help=control.help,
         disabled=control.fixed,
-        **session.bind(control.path, control.value or NOT_SET, read=lambda text: text.strip() or unset),
+        **tying.bind(control.path, control.value or NOT_SET, read=lambda text: text.strip() or unset),
     )
 
 
@@ -201,7 +201,7 @@ def _number(control: Control) -> None:
             high,
             step=type(low)(control.step),
             help=control.help,
-            **session.bind(control.path, control.value),
+            **tying.bind(control.path, control.value),
         )
         return
     with st.container(key=_css("ladder", control), horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -210,7 +210,7 @@ def _number(control: Control) -> None:
             sorted({*ladder(low, high), control.value}),
             format_func=lambda value: f"{value:.12g}",
             help=control.help,
-            **session.bind(control.path, control.value, "ladder"),
+            **tying.bind(control.path, control.value, "ladder"),
         )
         _box(control, label_visibility="collapsed", width=84)
 
@@ -228,7 +228,7 @@ def _box(control: Control, **look: Any) -> None:
         placeholder="empty" if control.optional else None,
         help=control.help,
         disabled=control.fixed,
-        **session.bind(control.path, control.value, "exact"),
+        **tying.bind(control.path, control.value, "exact"),
         **look,
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import actions, lessons_flow, lessons_result, session
+from app import actions, lessons_flow, lessons_result, owning, session
 from app.board.board import board
 from app.lessons import Book, Lesson
 from app.lessons_flow import Progress
@@ -130,7 +130,7 @@ def boards(lesson: Lesson, runs: tuple[Run, ...]) -> None:
         for column, wanted, run in zip(st.columns(len(runs), gap="medium"), lesson.runs, runs, strict=True):
             with column:
                 board(run.id, key=f"board:{lesson.slug}:{wanted.name}", on_action=perform, title=wanted.name,
-                      only=lesson.panels)  # fmt: skip
+                      only=lesson.panels, editable=owning.may_change(run))  # fmt: skip
 
 
 def numbers(lesson: Lesson, courses: Mapping[str, Any]) -> None:

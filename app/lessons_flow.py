@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from app import links, services, session
+from app import changes, links, services, session
 from app.lessons import Book, Lesson, LessonRun, Twist
 from app.lessons_measured import Course
 from lstm_core.config import RunConfig
@@ -111,7 +111,6 @@ def begin(lesson: Lesson) -> None:
         return
     try:
         made = [_made(run) or _create(lesson, run) for run in lesson.runs]
-        services.poke()
     except (StoreError, FileProblem) as error:
         session.say([str(error)])
         return
@@ -129,10 +128,7 @@ def _made(wanted: LessonRun) -> str | None:
 
 
 def _create(lesson: Lesson, wanted: LessonRun) -> str:
-    store = services.store()
-    run_id = store.create(wanted.settings)
-    store.rename(run_id, f"{wanted.name} · {lesson.title}")
-    return run_id
+    return changes.begin(wanted.settings, name=f"{wanted.name} · {lesson.title}")
 
 
 def courses(now: Progress) -> dict[str, Course]:

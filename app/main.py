@@ -6,6 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import signing, teaching
+
 HERE = Path(__file__).resolve().parent
 
 st.set_page_config(
@@ -23,12 +25,14 @@ def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page
 
 
 # A new page is one line.
-PAGES = (
+PAGES = [
     _page("lab", "Lab", "monitoring", default=True),
     _page("lessons", "Lessons", "school"),
     _page("initializers", "Initializers", "casino"),
     _page("compare", "Compare", "compare_arrows"),
     _page("cell", "Inside the cell", "memory"),
     _page("runs", "Runs", "list"),
-)
-st.navigation(list(PAGES), position="top").run()
+]
+if signing.offered() or signing.required() or teaching.offered():
+    PAGES.append(_page("account", "Sign in", "account_circle"))
+st.navigation(PAGES, position="top").run()

@@ -6,8 +6,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app import owning
 from app.plain import plain
 from app.session import Session
+
+TEMPORARY = (
+    "This browser keeps no cookie of this page. You can train and watch; your runs can be controlled only until this "
+    "tab is closed."
+)
 
 
 def problems(here: Session, more: Sequence[str] = ()) -> None:
@@ -17,6 +23,9 @@ def problems(here: Session, more: Sequence[str] = ()) -> None:
 
 
 def refusals(here: Session) -> None:
-    """What a button could not do, each once, at the foot of the window."""
+    """What a button could not do, each once, at the foot of the window; and once whether control ends with the tab."""
+    if not here.told and not owning.identity().lasting:
+        here.told = True
+        st.toast(TEMPORARY, icon=":material/cookie_off:", duration="infinite")
     while here.refusals:
         st.toast(plain(here.refusals.pop(0)), icon=":material/info:")

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import own_data, races, services, session
+from app import changes, own_data, owning, races, services, session, signing, tying
 from app.plain import plain
 from lstm_core.config import RunConfig
 from lstm_core.files import FileProblem
@@ -40,7 +40,8 @@ def shown(here: session.Session) -> Race | None:
         if asked:
             race = services.store().race(asked)
         elif not session.own("vary"):
-            race = next(iter(services.store().races(1)), None)
+            newest, me = services.store().races(NEWEST), owning.identity()
+            race = next((one for one in newest if me.has(one.owner)), next(iter(newest), None))
     except StoreError as error:
         session.set_own(race=None)
         here.problems = [*here.problems, str(error)]
@@ -80,7 +81,7 @@ def prepare(here: session.Session, race: Race | None) -> None:
         1,
         MOST_RUNS,
         help="So many runs for each value, each with other data and other first weights; luck shows in their spread.",
-        **session.tie("race:seeds", wished.seeds, lambda count: session.set_own(seeds=str(count))),
+        **tying.tie("race:seeds", wished.seeds, lambda count: session.set_own(seeds=str(count))),
     )
     st.caption(f"The same for all: {plain(races.common(here.config, wished.factor.path))}.")
     if st.button("Change these in the Lab", icon=":material/tune:", width="stretch"):
@@ -100,9 +101,14 @@ def foot(here: session.Session, race: Race | None) -> None:
         st.caption(_amount(ready, race))
     if problem:
         st.warning(plain(problem), icon=":material/block:")
+    if race is not None and not owning.may_change(race):
+        st.caption("The race on the page belongs to someone else: you can watch it, and run the same one as yours.")
+    if signing.missing():
+        st.caption("To start a race of your own, sign in first.")
+        st.page_link("views/account.py", label="Sign in", icon=":material/login:")
     known = "race:start" in st.session_state
     pressed = st.button(
-        "Start the race",
+        "Start the race" if race is None or owning.may_change(race) else "Run this race as mine",
         key="race:start",
         type="primary",
         icon=":material/play_arrow:",
@@ -136,7 +142,7 @@ def _pick_ready_made(config: RunConfig, wished: Wish) -> None:
         "Ready-made races",
         [*races.READY, *([OWN_RACE] if chosen == OWN_RACE else [])],
         help="Races that are known to show something; their settings take the place of the present ones.",
-        **session.tie("race:ready", chosen, use_ready_made),
+        **tying.tie("race:ready", chosen, use_ready_made),
     )
     if chosen != OWN_RACE:
         st.caption(races.READY[chosen].question)
@@ -162,7 +168,7 @@ def _pick_factor(config: RunConfig, wished: Wish) -> None:
         list(known),
         format_func=lambda path: _factor_words(known, labels, path),
         help=wished.factor.help or "The one setting in which the runs differ.",
-        **session.tie("race:vary", wished.factor.path, lambda path: session.set_own(vary=path, values=None)),
+        **tying.tie("race:vary", wished.factor.path, lambda path: session.set_own(vary=path, values=None)),
     )
 
 
@@ -178,7 +184,7 @@ def _pick_values(wished: Wish) -> None:
         st.text_input(
             "Its values",
             help="Numbers between commas, such as 8, 16, 32. " + factor.help,
-            **session.tie(
+            **tying.tie(
                 f"race:values:{factor.path}", ", ".join(texts), lambda line: session.set_own(values=line.strip())
             ),
         )
@@ -190,7 +196,7 @@ def _pick_values(wished: Wish) -> None:
         format_func=lambda text: options.get(text, text),
         placeholder="Choose values",
         help="One group of runs for each. " + factor.help,
-        **session.tie(
+        **tying.tie(
             f"race:values:{factor.path}", texts, lambda chosen: session.set_own(values=races.as_line(chosen) or ",")
         ),
     )
@@ -209,7 +215,7 @@ def earlier(race: Race | None) -> None:
             format_func=lambda race_id: f"{found[race_id].plan.title} · {race_id}" if race_id in found else race_id,
             placeholder="Choose a race",
             help="Shows a race that was begun here or elsewhere, with its settings.",
-            **session.tie("race:open", race.id if race is not None else None, _open),
+            **tying.tie("race:open", race.id if race is not None else None, _open),
         )
 
 
@@ -231,8 +237,7 @@ def _begin() -> None:
     own_data.check(ready.config)
     if not session.first_press("race"):
         return
-    race_id = services.store().create_race(ready)
-    services.poke()
+    race_id = changes.begin_race(ready)
     session.set_own(race=race_id, vary=None, values=None, seeds=None)
 
 
@@ -245,19 +250,17 @@ def perform(action: Mapping[str, Any]) -> None:
 
 
 def _stop(race_id: str, _action: Mapping[str, Any]) -> None:
-    services.store().stop_race(race_id)
-    services.poke()
+    changes.stop_race(race_id)
 
 
 def _seeds(race_id: str, action: Mapping[str, Any]) -> None:
     count = action.get("n")
     if session.first_press("race:seeds"):
-        services.store().add_seeds(race_id, count if isinstance(count, int) and count > 0 else 1)
-        services.poke()
+        changes.add_seeds(race_id, count if isinstance(count, int) and count > 0 else 1)
 
 
 def _delete(race_id: str, _action: Mapping[str, Any]) -> None:
-    services.store().delete_race(race_id)
+    changes.delete_race(race_id)
     session.set_own(race=None)
     session.say(["The race is deleted. Its runs can be taken back on the page Runs."])
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app import settle
+from app import owning, settle
 from app.fields import controls, words
 from app.hub import Hub
 from lstm_core.config import RunConfig
@@ -186,6 +186,7 @@ def drawn(table: telemetry.Columns) -> str:
 def _row(entry: Entry, called: Named, curve: Curve | None) -> dict[str, Any]:
     """A run as the browser has it; what is not known of its telemetry is None."""
     row = asdict(entry) | asdict(called)
+    row["by"] = owning.mark(row.pop("owner"))  # the answer is everybody's: who owns what is told to nobody
     going = entry.speed > 0 and entry.status == "running"
     return row | {
         "remaining": (entry.steps - entry.step) / entry.speed if going else None,

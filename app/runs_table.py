@@ -29,8 +29,12 @@ def table(
     home: str,
     filters: Mapping[str, str],
     shown: str | None,
+    me: Mapping[str, Any],
 ) -> None:
     """Draw the table. `home` is the address of the Lab, `shown` the run that it shows; `filters` what is chosen here.
+
+    `me` is who looks: "mark", the sign of their runs in the list, "local", whether those of nobody count as theirs,
+    and "all", whether they may change everybody's.
 
     `on_action` gets {"name": …} with "runs", a list of ids, and for some "value"; `filter` comes with the filters.
     """
@@ -41,7 +45,7 @@ def table(
             on_action(action)
 
     known = key in st.session_state
-    data = component_data(home=home, filters=filters, shown=shown)
+    data = component_data(home=home, filters=filters, shown=shown, me=me)
     action = _component(key=key, data=data, on_action_change=acted).get("action")
     if isinstance(action, Mapping) and not known:
         # As in `board`: pressed on a page that is older than the server.
@@ -49,13 +53,16 @@ def table(
         st.rerun()
 
 
-def component_data(*, home: str, filters: Mapping[str, str], shown: str | None) -> dict[str, Any]:
+def component_data(
+    *, home: str, filters: Mapping[str, str], shown: str | None, me: Mapping[str, Any]
+) -> dict[str, Any]:
     """What `runs.js` is told."""
     return {
         "base": PREFIX,
         "home": home,
         "filters": dict(filters),
         "shown": shown,
+        "me": dict(me),
         "css": [static_url("board.css"), static_url("runs.css")],
         "look": theme.look(),
     }

@@ -23,7 +23,7 @@ import uvicorn
 from starlette.middleware import Middleware
 from streamlit import config as options
 
-from app import services, stream
+from app import cookies, services, stream
 from app.headers import Headers
 
 HERE = Path(__file__).resolve().parent
@@ -70,6 +70,7 @@ def _typed(text: str) -> Any:
 
 
 configure()
+options.set_option("server.trustedUserHeaders", cookies.trusted(options.get_option("server.trustedUserHeaders")))
 hub = stream.Hub(services.store, services.engine_ready)
 
 
@@ -103,7 +104,7 @@ def _in_background(work: Callable[[], None]) -> asyncio.Event:
 
 
 # What comes first sees a request first and its answer last.
-MIDDLEWARE = [Middleware(Headers)]
+MIDDLEWARE = [Middleware(Headers), Middleware(cookies.Cookies)]
 
 app = st.App(HERE / "main.py", routes=stream.routes(hub), middleware=MIDDLEWARE, lifespan=lifespan)
 

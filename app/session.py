@@ -8,7 +8,7 @@ page has in its address is named in `OWN`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,14 +20,14 @@ from lstm_core.config import RunConfig
 from lstm_core.runs.records import Run, RunNotFound, StoreError
 
 _STATE = "lab"
-_MISSING = object()
 OWN: Mapping[str, tuple[str, ...]] = {  # page → names in the address that belong to it alone
     "lab": (),
     "initializers": ("show", "layer"),
     "lessons": ("lesson", "guess", "made", "done"),
     "cell": ("tab", "of", "after", "sample", "layer", "unit", "t", "nn", "check"),
     "compare": ("race", "vary", "values", "seeds"),
-    "runs": ("search", "state", "of", "compare"),
+    "runs": ("whose", "search", "state", "of", "compare"),
+    "account": (),
 }
 DOUBLE_CLICK = 1.0  # seconds in which a second press of a button that begins a run is the same press
 
@@ -52,6 +52,9 @@ class Session:
     acted: bool = False  # a callback began this rerun: the address it came with may be old
     pressed: dict[str, float] = field(default_factory=dict)  # when each button that begins a run was last pressed
     lessons: dict[str, dict[str, str]] = field(default_factory=dict)  # lesson → what the address said of it last
+    token: str | None = field(default=None, repr=False)  # this tab's own, where the browser keeps no cookie
+    teacher: bool = False  # the teacher's password was given here
+    told: bool = False  # that runs can be controlled only as long as this tab is open
 
 
 def current() -> Session:
@@ -269,24 +272,3 @@ def first_press(button: str) -> bool:
     fresh = now - pressed.get(button, float("-inf")) > DOUBLE_CLICK
     pressed[button] = now
     return fresh
-
-
-def bind(path: str, value: Any, part: str = "", read: Callable[[Any], Any] = lambda shown: shown) -> dict[str, Any]:
-    """Keyword arguments that tie a widget to a setting: it shows `value`; `read` turns what it shows into a setting.
-
-    `part` tells several widgets of one setting apart.
-    """
-    return tie(f"{path}:{part}", value, lambda shown: change(path, read(shown)))
-
-
-def tie(name: str, value: Any, chosen: Callable[[Any], None]) -> dict[str, Any]:
-    """Keyword arguments for a widget that shows `value`, and calls `chosen` with what a person makes of it."""
-    key = f"setting:{name}"
-    if st.session_state.get(key, _MISSING) != value:
-        st.session_state[key] = value
-
-    def changed() -> None:
-        touch()
-        chosen(st.session_state[key])
-
-    return {"key": key, "on_change": changed}

@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from app import actions, branching, class_link, exports, links, services, session
+from app import actions, branching, class_link, exports, links, owning, services, session, tying
 from lstm_core.runs.records import Run
 
 NEWEST = 10
@@ -33,8 +33,9 @@ def _one(run: Run) -> None:
         "Name of this run",
         placeholder=session.settings_of(run).title,
         max_chars=200,
+        disabled=not owning.may_change(run),
         help="What the page and the list call it; empty is what it consists of.",
-        **session.tie(f"name:{run.id}", run.name or "", lambda name: _rename(run.id, name)),
+        **tying.tie(f"name:{run.id}", run.name or "", lambda name: _rename(run.id, name)),
     )
     here = st.context.url or ""
     st.caption("Link to this run: whoever opens it watches it live and cannot change it")
@@ -107,8 +108,10 @@ def _rename(run_id: str, name: str) -> None:
 
 
 def _others(run: Run | None) -> None:
-    """The newest runs by name, and any other by its id or link."""
-    newest = {other.id: _title(other) for other in services.store().list(NEWEST)}
+    """The newest runs by name, one's own where there are any, and any other by its id or link."""
+    store, me = services.store(), owning.identity()
+    found = [] if me.local else store.list(NEWEST, me.owner)
+    newest = {other.id: _title(other) for other in found or store.list(NEWEST)}
     here = run.id if run is not None else None
     if here is not None and here not in newest:
         newest = {here: _title(run), **newest} if run is not None else newest
@@ -120,13 +123,13 @@ def _others(run: Run | None) -> None:
             format_func=lambda run_id: newest.get(run_id, run_id),
             placeholder="Choose a run",
             help="Shows it here with its settings; a stopped run can be resumed, a finished one trained on.",
-            **session.tie("reopen", here, session.reopen),
+            **tying.tie("reopen", here, session.reopen),
         )
     st.text_input(
         "Open by id or link",
         placeholder="such as Ab3dE5gH7j",
         help="Shows the run that a link or the last part of it names.",
-        **session.tie("open", "", session.reopen),
+        **tying.tie("open", "", session.reopen),
     )
 
 

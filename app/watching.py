@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from app import session
+from app import owning, session
 from app.fields import controls, is_essential, said
 from lstm_core import wording
 from lstm_core.config import RunConfig
@@ -20,8 +20,8 @@ def draw(run: Run) -> None:
     ago = wording.duration(max(time.time() - run.created, 0))
     st.html(
         f'<div class="look"><p>You are watching <b><bdi>{escape(run.name or config.title)}</bdi></b>.</p>'
-        f"<p>It was begun {ago} ago by whoever gave you the link, with the settings below. You see it as it goes on; "
-        "nothing here changes it.</p>"
+        f"<p>It was begun {ago} ago{_by(run)}, with the settings below. You see it as it goes on; nothing here "
+        "changes it.</p>"
         f"{_listed(config)}</div>"
     )
     with st.container(key="train"):
@@ -35,6 +35,13 @@ def draw(run: Run) -> None:
             on_click=session.copy_settings,
             args=(config,),
         )
+
+
+def _by(run: Run) -> str:
+    """Who began the run, as far as whoever watches it may know."""
+    if run.owner is None:
+        return ""
+    return " by you" if owning.identity().has(run.owner) else " by someone else"
 
 
 def _listed(config: RunConfig) -> str:

@@ -93,6 +93,7 @@ class Board {
     if (!this.root.isConnected) this.parent.append(this.root);
     this.#theme();
     if (this.data.run !== this.run) this.#watch(this.data.run);
+    this.timeline.update(this.state, this.data.begins);
     this.#speak();
     this.wake();
   }
@@ -152,7 +153,7 @@ class Board {
   #steering() {
     return {
       findings: () => this.findings.found,
-      refused: () => (this.data.editable === false ? "This run belongs to someone else; you can watch it." : ""),
+      refused: () => (this.data.begins ? "" : "You are watching this run; make a copy with its settings to try this on."),
       act: (name, more) => this.act(name, more),
       titleOf: (id) => this.panels.find((panel) => panel.id === id)?.heading.textContent,
       goto: (id) => {
@@ -330,7 +331,7 @@ class Board {
       this.state = message;
       this.root.dataset.run = message.run;
       this.findings.update(message);
-      this.timeline.update(message, this.data.editable !== false);
+      this.timeline.update(message, this.data.begins);
       this.#speak();
     }
     this.wake();
@@ -461,6 +462,7 @@ class Board {
     const { run, state, missing, data } = this;
     const best = this.scalars.get("best/step")?.last;
     this.head.show({ run, state, missing, best, about: this.described ? this.about : null, title: data.title });
-    this.transport.update(state, data.editable !== false);
+    this.transport.update(state, data.editable, data.begins);
+    this.root.classList.toggle("looking", this.transport.node.hidden);
   }
 }

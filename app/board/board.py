@@ -30,6 +30,7 @@ def board(
     key: str,
     on_action: Callable[[Mapping[str, Any]], None],
     editable: bool = True,
+    begins: bool | None = None,
     title: str = "",
     only: Sequence[str] = (),
 ) -> None:
@@ -37,8 +38,8 @@ def board(
     `only` names the panels to show; none named means all that fit the run.
 
     `on_action` gets what a button of the board asks for: {"name": "train" | "pause" | "resume" | "step" | "stop" |
-    "rewind" | "reseed" | "override", "run": id} and, for some, "n", "field", "value". Without `editable` the buttons
-    are there and say why they do not act.
+    "rewind" | "reseed" | "override", "run": id} and, for some, "n", "field", "value". Without `editable` the
+    run is to look at: no button changes it. `begins`, else `editable`, shows those that begin another run after it.
     """
 
     def acted() -> None:
@@ -47,9 +48,8 @@ def board(
             on_action(action)
 
     known = key in st.session_state
-    shown = _component(
-        key=key, data=component_data(run_id, editable=editable, title=title, only=only), on_action_change=acted
-    )
+    data = component_data(run_id, editable=editable, begins=begins, title=title, only=only)
+    shown = _component(key=key, data=data, on_action_change=acted)
     action = shown.get("action")
     if isinstance(action, Mapping) and not known:
         # The server was started anew under an open page: the first press comes before its callback is known here.
@@ -58,12 +58,18 @@ def board(
 
 
 def component_data(
-    run_id: str | None, *, editable: bool = True, title: str = "", only: Sequence[str] = ()
+    run_id: str | None,
+    *,
+    editable: bool = True,
+    begins: bool | None = None,
+    title: str = "",
+    only: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What `board.js` is told: the run, where things are, and how things look."""
     return {
         "run": run_id,
         "editable": editable,
+        "begins": editable if begins is None else begins,
         "title": title,
         "only": list(only),
         "base": PREFIX,

@@ -283,13 +283,11 @@ class Race {
     setText(this.word, word);
     setText(this.rest, rest);
     this.state.dataset.tone = tone;
-    const locked = data.editable === false;
-    const why = "This race belongs to someone else; you can watch it.";
+    for (const node of [this.stop, this.count, this.more, this.remove]) node.hidden = !data.editable;
     const going = about && !missing && about.state.over < about.state.runs;
-    this.stop.disabled = locked || !going || about.state.stopping;
-    this.more.disabled = this.count.disabled = locked || !about || Boolean(missing) || performance.now() - (this.busy ?? -1e9) < 1500;
-    this.remove.disabled = locked || !about || Boolean(missing);
-    if (locked) for (const node of [this.stop, this.more, this.remove]) setAttribute(node, "title", why);
+    this.stop.disabled = !going || about.state.stopping;
+    this.more.disabled = this.count.disabled = !about || Boolean(missing) || performance.now() - (this.busy ?? -1e9) < 1500;
+    this.remove.disabled = !about || Boolean(missing);
     setAttribute(this.keep, "aria-disabled", about && !missing ? null : "true");
     const lit = this.pointed ?? this.selected;
     const run = about?.runs.find((one) => one.run === lit);

@@ -26,7 +26,7 @@ def race(
     """Show a race, live. `title` names it until the first answer comes.
 
     `on_action` gets what a button asks for: {"name": "stop" | "seeds" | "delete", "race": id} and for seeds "n".
-    Without `editable` the buttons are there and say why they do not act.
+    Without `editable` the race is to look at: no button changes it.
     """
 
     def acted() -> None:

@@ -2,7 +2,7 @@
 
 import { el, setAttribute, setText } from "./dom.js";
 import { lookOf } from "./look.js";
-import { ACTIONS, COLUMNS, STATES, applies } from "./runs_words.js";
+import { ACTIONS, COLUMNS, STATES, WHOSE, applies, changeable, mine } from "./runs_words.js";
 import { Row } from "./runs_row.js";
 import { count } from "./text.js";
 
@@ -40,7 +40,7 @@ class Table {
     this.at = 0;
     this.limit = FEW;
     this.sort = { by: "age", down: true };
-    this.filters = { search: "", state: "", of: "" };
+    this.filters = { whose: "", search: "", state: "", of: "" };
     this.leave = () => setTimeout(() => this.parent.isConnected || this.close());
     for (const href of data.css)
       if (!document.getElementById(`lab-css-${href}`)) document.head.append(el("link", { rel: "stylesheet", href, id: `lab-css-${href}` }));
@@ -60,8 +60,9 @@ class Table {
     const told = JSON.stringify(data.filters);
     if (told !== this.told && told !== this.sent) this.#take(data.filters);
     this.told = told;
-    if (this.home !== data.home || this.shown !== data.shown) {
-      Object.assign(this, { home: data.home, shown: data.shown });
+    const me = JSON.stringify(data.me);
+    if (this.home !== data.home || this.shown !== data.shown || this.whoami !== me) {
+      Object.assign(this, { home: data.home, shown: data.shown, whoami: me, me: data.me });
       this.#draw();
     }
     this.#ask(SOON);
@@ -81,6 +82,7 @@ class Table {
   #build() {
     const changed = () => this.#filter();
     this.search = el("input.lab-input.runs-search", { type: "search", maxlength: 200, placeholder: "Name, id, task or setting", "aria-label": "Search the runs", oninput: changed });
+    this.whose = el("select.lab-select", { "aria-label": "Whose runs to show", onchange: changed }, ...WHOSE.map(([value, words]) => el("option", { value }, words)));
     this.state = el("select.lab-select", { "aria-label": "Show runs in this state", onchange: changed }, ...STATES.map(([value, words]) => el("option", { value }, words)));
     this.of = el("select.lab-select", { "aria-label": "Show runs of this task", onchange: changed }, el("option", { value: "" }, "All tasks"));
     this.count = el("span.lab-label", { role: "status" });
@@ -100,7 +102,7 @@ class Table {
     this.root = el(
       "div.lab-board.lab-runs",
       { "data-mode": "light" },
-      el("div.runs-top", {}, el("div.runs-bar", {}, this.search, this.state, this.of, this.count), el("div.runs-bar.runs-actions", { role: "group", "aria-label": "What to do with the chosen runs" }, ...this.buttons, this.tally)),
+      el("div.runs-top", {}, el("div.runs-bar", {}, this.search, this.whose, this.state, this.of, this.count), el("div.runs-bar.runs-actions", { role: "group", "aria-label": "What to do with the chosen runs" }, ...this.buttons, this.tally)),
       this.queue,
       this.undo,
       this.table,
@@ -154,12 +156,23 @@ class Table {
 
   // -- what is shown -----------------------------------------------------------------------------------------------------
 
+  /** Nobody meets an empty list who has begun nothing yet. */
+  #own() {
+    const any = [...this.known.values()].some((row) => row.deleted === null && mine(row, this.me));
+    this.whose.disabled = !any;
+    setAttribute(this.whose, "title", any ? null : "You have no runs here yet.");
+    const own = any && this.filters.whose !== "all";
+    this.whose.value = own ? "" : "all";
+    return own;
+  }
+
   #found() {
     const { search, state, of } = this.filters;
+    const own = this.#own();
     const parts = search.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = STATES.find(([value]) => value === state)?.[2] ?? STATES[0][2];
     const found = [...this.known.values()].filter((row) => {
-      if (!fits(row) || (of && row.task !== of)) return false;
+      if ((own && !mine(row, this.me)) || !fits(row) || (of && row.task !== of)) return false;
       const text = `${row.name ?? ""} ${row.id} ${row.words} ${row.status}`.toLowerCase();
       return parts.every((part) => text.includes(part));
     });
@@ -203,7 +216,7 @@ class Table {
   #whyNothing(present) {
     if (this.filters.state === "deleted") return "Nothing was deleted in the last 24 hours. After that a deleted run is removed for good.";
     if (!present.length) return "There are no runs yet. Press Train in the Lab to begin one.";
-    return "No run fits. Search for fewer words, or choose all states and all tasks.";
+    return `No run fits. Search for fewer words, or choose all states and all tasks${this.whose.value === "" ? ", or everybody’s runs" : ""}.`;
   }
 
   /** Who is being trained, and who is next. */
@@ -225,7 +238,7 @@ class Table {
     const thrown = this.filters.state === "deleted";
     ACTIONS.forEach((action, place) => {
       const button = this.buttons[place];
-      const why = applies(action, chosen);
+      const why = applies(action, chosen, this.me);
       button.hidden = Boolean(action.thrown) !== thrown;
       button.disabled = why !== "";
       setAttribute(button, "title", why || action.help);
@@ -243,7 +256,8 @@ class Table {
   }
 
   #filter() {
-    this.filters = { search: this.search.value, state: this.state.value, of: this.of.value };
+    const whose = this.whose.disabled ? this.filters.whose : this.whose.value;
+    this.filters = { whose, search: this.search.value, state: this.state.value, of: this.of.value };
     this.limit = FEW;
     this.#draw();
     clearTimeout(this.typing);

@@ -18,6 +18,16 @@ export const STATES = [
   ["deleted", "Deleted", (row) => !here(row)],
 ];
 
+/** Whether a run counts as one's own, and whether it may be changed. @param {{mark: string, local: boolean, all: boolean}} me */
+export const mine = (row, me) => (row.by === null ? me.local : row.by === me.mark);
+export const changeable = (row, me) => me.all || mine(row, me);
+
+/** [value in the address, words]; "" is one's own runs, once there are any. */
+export const WHOSE = [
+  ["", "Mine"],
+  ["all", "Everybody’s"],
+];
+
 const text = (of) => (a, b) => of(a).localeCompare(of(b), undefined, { numeric: true, sensitivity: "base" });
 const size = (of) => (a, b) => of(a) - of(b);
 const ORDER = ["running", "queued", "interrupted", "paused", "failed", "stopped", "finished"];
@@ -58,24 +68,26 @@ export function age(row, now) {
 
 /**
  * What can be done with the chosen runs. `fits` says of one run why not, "" where it can be done; `most` and `least`
- * are how many may be chosen.
+ * are how many may be chosen. With `own` it is for those who may change the run.
  */
 export const ACTIONS = [
   { name: "open", label: "Open", help: "Shows the run in the Lab with its settings.", most: 1 },
   { name: "compare", label: "Compare", help: "Draws their losses and metrics over each other.", least: 2, most: 8 },
-  { name: "rename", label: "Rename", help: "Gives the run another name.", most: 1 },
-  { name: "resume", label: "Resume", help: "Goes on where the run was held.", fits: (row) => (["paused", "stopped"].includes(row.status) ? "" : "Only a paused or stopped run can be resumed.") },
-  { name: "extend", label: "Train on", help: "Gives a finished run as many steps again.", fits: (row) => (row.status === "finished" ? "" : "Only a finished run can be trained on.") },
-  { name: "pause", label: "Pause", help: "Holds the run; it can be resumed.", fits: (row) => (going(row) ? "" : "Only a run that is running or waiting can be paused.") },
-  { name: "fork", label: "Fork", help: "Begins a new run that goes on from here with the settings of the Lab, and opens it there.", most: 1, fits: (row) => (row.step >= 0 ? "" : "The run has recorded no step to go on from.") },
-  { name: "delete", label: "Delete", help: "Takes the run out of the list and stops it; for 24 hours it can be had back." },
-  { name: "restore", label: "Take back", help: "Puts the run into the list again; what was running is stopped.", thrown: true },
-  { name: "remove", label: "Remove for good", help: "Frees the space now; nothing brings the run back.", thrown: true },
+  { name: "copy", label: "Copy", help: "Puts the settings of the run into the Lab, for a run of your own.", most: 1 },
+  { name: "rename", label: "Rename", help: "Gives the run another name.", most: 1, own: true },
+  { name: "resume", label: "Resume", help: "Goes on where the run was held.", fits: (row) => (["paused", "stopped"].includes(row.status) ? "" : "Only a paused or stopped run can be resumed."), own: true },
+  { name: "extend", label: "Train on", help: "Gives a finished run as many steps again.", fits: (row) => (row.status === "finished" ? "" : "Only a finished run can be trained on."), own: true },
+  { name: "pause", label: "Pause", help: "Holds the run; it can be resumed.", fits: (row) => (going(row) ? "" : "Only a run that is running or waiting can be paused."), own: true },
+  { name: "fork", label: "Fork", help: "Begins a new run that goes on from here with the settings of the Lab, and opens it there.", most: 1, fits: (row) => (row.step >= 0 ? "" : "The run has recorded no step to go on from."), own: true },
+  { name: "delete", label: "Delete", help: "Takes the run out of the list and stops it; for 24 hours it can be had back.", own: true },
+  { name: "restore", label: "Take back", help: "Puts the run into the list again; what was running is stopped.", thrown: true, own: true },
+  { name: "remove", label: "Remove for good", help: "Frees the space now; nothing brings the run back.", thrown: true, own: true },
 ];
 
-/** Why an action cannot be taken with the chosen runs; "" where it can. */
-export function applies({ least = 1, most = Infinity, fits = () => "" }, chosen) {
+/** Why an action cannot be taken with the chosen runs by whoever looks; "" where it can. */
+export function applies({ least = 1, most = Infinity, fits = () => "", own = false }, chosen, me) {
   if (chosen.length < least) return least === 1 ? "Choose a run first." : `Choose at least ${least} runs.`;
   if (chosen.length > most) return most === 1 ? "Choose only one run." : `Choose at most ${most} runs.`;
+  if (own && !chosen.every((row) => changeable(row, me))) return `${most === 1 || chosen.length === 1 ? "This run belongs" : "Some of these belong"} to someone else: open, compare or copy ${chosen.length === 1 ? "it" : "them"}.`;
   return chosen.map(fits).find(Boolean) ?? "";
 }

@@ -54,8 +54,9 @@ export class Timeline {
     this.#show();
   }
 
-  update(state, editable) {
-    this.foreign = !editable;
+  /** @param {any} state the last state message @param {boolean} begins whether a run may be begun from here */
+  update(state, begins) {
+    this.fork.hidden = !begins;
     this.kept = state?.snapshots ?? [];
     this.total = state?.steps ?? 1;
     this.done = Math.max(state?.step ?? 0, 0);
@@ -76,9 +77,8 @@ export class Timeline {
     setAttribute(this.slider, "aria-valuetext", this.at === null ? `live, ${words}` : words);
     setAttribute(this.live, "aria-pressed", String(this.at === null));
     this.live.disabled = none;
-    this.fork.disabled = none || this.foreign;
+    this.fork.disabled = none;
     const from = this.at === null ? "the newest step" : words;
-    const why = none ? "There is no step to go on from yet." : "This run belongs to someone else; you can watch it.";
-    setAttribute(this.fork, "title", this.fork.disabled ? why : `A new run that goes on from ${from}, with the settings of the sidebar`);
+    setAttribute(this.fork, "title", none ? "There is no step to go on from yet." : `A new run that goes on from ${from}, with the settings of the sidebar`);
   }
 }

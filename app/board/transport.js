@@ -115,12 +115,20 @@ export class Transport {
     if (!this.buttons.step.node.disabled) this.act("step", { n });
   }
 
-  /** @param {any} state the last state message, or null @param {boolean} editable */
-  update(state, editable) {
+  /**
+   * @param {any} state the last state message, or null
+   * @param {boolean} editable whether the run may be changed from here
+   * @param {boolean} begins whether others may be begun after it
+   */
+  update(state, editable, begins) {
+    for (const id of ["main", "step", "ten", "stop"]) this.buttons[id].node.hidden = !editable;
+    for (const id of ["rewind", "reseed"]) this.buttons[id].node.hidden = !begins;
+    this.form.hidden = !editable;
+    this.node.hidden = !editable && !begins;
     const status = state?.status;
     const over = OVER.includes(status);
     const going = state && !over && state.desired === "running";
-    const foreign = editable ? "" : "This run belongs to someone else; you can watch it.";
+    const foreign = editable ? "" : "This run is to look at only."; // keys press these buttons as well
     const none = state ? "" : "There is no run yet; press Train in the sidebar.";
     const ended = over ? `This run is ${status}.` : "";
     const finished = status === "finished";
@@ -150,8 +158,8 @@ export class Transport {
     this.#set("step", further, finished ? "One step beyond the end" : undefined);
     this.#set("ten", further, finished ? "Ten steps beyond the end" : undefined);
     this.#set("stop", foreign || none || ended);
-    this.#set("rewind", foreign || none);
-    this.#set("reseed", foreign || none);
+    this.#set("rewind", none);
+    this.#set("reseed", none);
     this.changeable = Boolean(editable && state && !over);
     for (const name of FIELDS) this.#show(name, state?.[name], foreign || none || ended);
     this.#edited();

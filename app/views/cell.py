@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import cell_numpy, cell_shapes, cell_walk, messages, session
+from app import cell_numpy, cell_shapes, cell_walk, messages, session, tying
 from lstm_core.runs.records import StoreError
 
 STYLE = Path(__file__).resolve().parent.parent / "cell.css"
@@ -30,7 +30,7 @@ def page() -> None:
             required=True,
             format_func=lambda name: TABS[name][0],
             label_visibility="collapsed",
-            **session.tie("cell:tab", tab, lambda name: session.set_own(tab=name)),
+            **tying.tie("cell:tab", tab, lambda name: session.set_own(tab=name)),
         )
         TABS[tab][1](here)
         messages.refusals(here)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import messages, race_page, races, session
+from app import messages, owning, race_page, races, session
 from app.board.race import race as race_board
 from lstm_core.runs.records import StoreError
 
@@ -26,7 +26,13 @@ def page() -> None:
     if race is None:
         _nothing_yet(bool(session.own("vary")))
     else:
-        race_board(race.id, key="race", on_action=race_page.perform, title=race.plan.title)
+        race_board(
+            race.id,
+            key="race",
+            on_action=race_page.perform,
+            editable=owning.may_change(race),
+            title=race.plan.title,
+        )
 
 
 def _nothing_yet(prepared: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import charts, controls, messages, session, xray_charts, xray_words, xrays
+from app import charts, controls, messages, session, tying, xray_charts, xray_words, xrays
 from app.calculator import CalculatorError
 from app.fields import controls as settings
 from app.figures.side import STYLES
@@ -46,7 +46,7 @@ def _settings(here: session.Session, names: tuple[str, ...], layer: str) -> None
         format_func=xrays.title,
         max_selections=xrays.MOST,
         help="Two to six, side by side; “Settings of the Lab” are whatever the Lab has at its left.",
-        **session.tie("show", list(names), lambda chosen: session.set_own(show=xrays.written(chosen))),
+        **tying.tie("show", list(names), lambda chosen: session.set_own(show=xrays.written(chosen))),
     )
     controls.pick_task(config)
     for control in settings(config, "task"):
@@ -76,7 +76,7 @@ def _layer(config: RunConfig, layer: str) -> None:
             list(names),
             format_func=names.__getitem__,
             help="Which layer and direction is looked at.",
-            **session.tie("layer", layer, lambda chosen: session.set_own(layer=chosen)),
+            **tying.tie("layer", layer, lambda chosen: session.set_own(layer=chosen)),
         )
 
 

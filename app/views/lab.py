@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import actions, controls, messages, session, summary, this_run, watching
+from app import actions, controls, messages, owning, session, signing, summary, this_run, watching
 from app.board.board import board
 from app.plain import plain
 from lstm_core.runs.records import Run, StoreError
@@ -14,11 +14,13 @@ def page() -> None:
     try:
         here = session.begin()
         run = session.shown(here)
+        mine = run is not None and owning.may_change(run)
+        looking = here.run is not None and (here.watching or not mine)
     except StoreError as error:
         st.error(str(error), icon=":material/database_off:")
         return
     with st.sidebar:
-        if here.watching and run is not None:
+        if run is not None and looking:
             watching.draw(run)
         else:
             controls.draw(here.config)
@@ -27,7 +29,14 @@ def page() -> None:
     messages.problems(here)
     messages.refusals(here)
     title = session.settings_of(run).title if run else ""
-    board(run.id if run else None, key="board", on_action=actions.perform, editable=not here.watching, title=title)
+    board(
+        run.id if run else None,
+        key="board",
+        on_action=actions.perform,
+        editable=run is None or (mine and not looking),
+        begins=not looking,
+        title=title,
+    )
     this_run.origin(run)
 
 
@@ -40,6 +49,9 @@ def _foot(here: session.Session, run: Run | None) -> None:
     st.caption(summary.sentence(here.config))
     if run is not None and session.settings_of(run) != here.config:
         st.caption("**Settings changed**: press Train to start a new run with them.")
+    if signing.missing():
+        st.caption("Watching is open to everybody; to train a run of your own, sign in first.")
+        st.page_link("views/account.py", label="Sign in", icon=":material/login:")
     known = "start" in st.session_state
     icon = ":material/play_arrow:"
     with st.container(key="foot", horizontal=True, gap="small"):

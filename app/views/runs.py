@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import actions, comparison, links, messages, runs_table, session
+from app import actions, comparison, links, messages, owning, runs_table, session
 from lstm_core.runs.records import StoreError
 
-FILTERS = ("search", "state", "of")
+FILTERS = ("whose", "search", "state", "of")
 
 
 def page() -> None:
@@ -24,12 +24,14 @@ def page() -> None:
     messages.refusals(here)
     if compared:
         comparison.draw()
+    me = owning.identity()
     runs_table.table(
         key="runs",
         on_action=act,
         home=links.address(st.context.url or "", {}),
         filters={name: session.own(name) for name in FILTERS},
         shown=here.run,
+        me={"mark": owning.mark(me.owner), "local": me.local, "all": me.teacher},
     )
 
 
@@ -42,6 +44,11 @@ def act(action: Mapping[str, Any]) -> None:
         session.set_own(**{part: str(action.get(part) or "")[:200] or None for part in FILTERS})
     elif name == "compare":
         session.set_own(compare=",".join(chosen) or None)
+    elif name == "copy":
+        run = session.find(chosen[0]) if chosen else None
+        if run is not None:
+            session.copy_settings(session.settings_of(run))
+            session.head_for("lab")
     elif name == "open":
         session.reopen(chosen[0] if chosen else None)
         session.head_for("lab")

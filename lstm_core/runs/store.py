@@ -78,10 +78,11 @@ class RunStore(LeasedWrites, Branches, Library, Races, Trash, Overview):
             raise RunNotFound(run_id)
         return Run(**row._mapping)
 
-    def list(self, limit: int = 100) -> builtins.list[Run]:
-        """The newest runs first."""
+    def list(self, limit: int = 100, owner: str | None = None) -> builtins.list[Run]:
+        """The newest runs first; all, or those of one owner."""
+        here = runs.c.deleted.is_(None) if owner is None else runs.c.deleted.is_(None) & (runs.c.owner == owner)
+        newest = sa.select(*_FIELDS).where(here).order_by(runs.c.created.desc()).limit(limit)
         with self._database.read() as connection:
-            newest = sa.select(*_FIELDS).where(runs.c.deleted.is_(None)).order_by(runs.c.created.desc()).limit(limit)
             rows = connection.execute(newest).all()
         return [Run(**row._mapping) for row in rows]
 

@@ -46,6 +46,15 @@ class Trash:
             if not connection.execute(sa.delete(runs).where(thrown)).rowcount:
                 raise RunNotFound(run_id)
 
+    def thrown_owner(self, run_id: str) -> str | None:
+        """The owner of a run that was thrown away, None for nobody's. Raises RunNotFound."""
+        query = sa.select(runs.c.owner).where(runs.c.id == run_id, runs.c.deleted.is_not(None))
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise RunNotFound(run_id)
+        return None if row.owner is None else str(row.owner)
+
     def purge(self, age: float = KEPT) -> int:
         """Remove for good what was thrown away at least `age` seconds ago; returns how many runs that were.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app import services
+from app import cookies, owning, services
 from lstm_core.runs.store import RunStore
 from tests.app.lab import Poked
 
@@ -17,5 +17,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunStore]
     monkeypatch.setenv("LSTM_LAB_DATABASE", str(tmp_path / "runs.sqlite3"))
     services.close()
     monkeypatch.setattr(services, "_engine", Poked())
+    monkeypatch.setattr(owning, "connection", lambda: {cookies.LOCAL: "1"})  # somebody at this machine
     yield services.store()
     services.close()
