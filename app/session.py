@@ -27,7 +27,6 @@ OWN: Mapping[str, tuple[str, ...]] = {  # page → names in the address that bel
     "cell": ("tab", "of", "after", "sample", "layer", "unit", "t", "nn", "check"),
     "compare": ("race", "vary", "values", "seeds"),
     "runs": ("whose", "search", "state", "of", "compare"),
-    "account": (),
 }
 DOUBLE_CLICK = 1.0  # seconds in which a second press of a button that begins a run is the same press
 
@@ -121,7 +120,7 @@ def touch() -> None:
 
 
 def _read(session: Session, query: Mapping[str, str]) -> None:
-    mine = OWN[session.page or "lab"]
+    mine = OWN.get(session.page or "lab", ())
     session.own = {name: query[name] for name in mine if name in query}
     session.query, session.notes, session.rejected = dict(query), [], {}
     session.locks, session.problems = links.from_query(query)

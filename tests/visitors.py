@@ -19,6 +19,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -60,6 +61,7 @@ class Visitor:
         self.sent: list[bytes] = []
         self.toasts: list[str] = []
         self.finished = 0  # reruns that came to their end
+        self.session = ""  # the id by which a page takes its session up again when its line was cut
         self._at: dict[tuple[int, ...], Element] = {}
         self._values: dict[str, WidgetState] = {}  # of every widget, as the page reports them
         self._cache: dict[str, ForwardMsg] = {}
@@ -182,7 +184,7 @@ class Visitor:
         document.raise_for_status()
         token = self.http.cookies.get("_streamlit_xsrf") or "PLACEHOLDER_AUTH_TOKEN"
         address = f"{self.url.replace('http', 'ws', 1)}/_stcore/stream"
-        spoken = [Subprotocol("streamlit"), Subprotocol(token)]
+        spoken = [Subprotocol(part) for part in ("streamlit", token, self.session) if part]
         async with connect(
             address, additional_headers=self.headers, subprotocols=spoken, max_size=None, compression=None
         ) as socket:
@@ -215,6 +217,7 @@ class Visitor:
         match message.WhichOneof("type"):
             case "new_session":
                 self._run += 1
+                self.session = message.new_session.initialize.session_id
                 self._script = message.new_session.page_script_hash
                 self._drawn_fragments.clear()
             case "navigation":
@@ -268,8 +271,14 @@ async def visit(
     query: Mapping[str, str] | None = None,
     cookie: str | None = None,
     headers: Mapping[str, str] | None = None,
+    session: str = "",
+    keeps: bool = True,
 ) -> AsyncIterator[Visitor]:
     """Open a page of the server; `cookie` is the token of an owner who has been here before.
+
+    With `keeps` false the browser takes no cookie.
+
+    `session` is the id of one to take up, as a page does when its line was cut.
 
     `headers` go along with the document and with every socket, in place of a browser's own where they have their name.
     """
@@ -277,7 +286,11 @@ async def visit(
         for name in [*http.headers]:
             del http.headers[name]
         http.headers.update(headers or {})
+        if not keeps:
+            http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         if cookie is not None:
             http.cookies.set(OWNER, cookie, domain=urlsplit(server_url).hostname or "")
-        async with Visitor(server_url, page, query or {}, http).opened() as visitor:
+        visitor = Visitor(server_url, page, query or {}, http)
+        visitor.session = session
+        async with visitor.opened():
             yield visitor
