@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+from app import turns
+
 PATIENCE = 30.0  # seconds for one answer; loading torch is not counted
 
 P = ParamSpec("P")
@@ -97,7 +99,8 @@ def ask(function: Callable[P, R], /, *arguments: P.args, **_nothing: P.kwargs) -
 
     Raises CalculatorError, in words, where the process died or took too long.
     """
-    answer: R = _calculator.ask(function, arguments, PATIENCE)
+    with turns.aside():
+        answer: R = _calculator.ask(function, arguments, PATIENCE)
     return answer
 
 

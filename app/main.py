@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import signing, teaching
+from app import signing, teaching, turns
 
 HERE = Path(__file__).resolve().parent
 
@@ -35,4 +35,6 @@ PAGES = [
 ]
 if signing.offered() or signing.required() or teaching.offered():
     PAGES.append(_page("account", "Sign in", "account_circle"))
-st.navigation(PAGES, position="top").run()
+page = st.navigation(PAGES, position="top")
+with turns.turn():
+    page.run()
