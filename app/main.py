@@ -6,10 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import signing, teaching, turns
+from app import metrics, signing, teaching, turns
 
 HERE = Path(__file__).resolve().parent
 
+metrics.RERUNS.inc()
 st.set_page_config(
     page_title="LSTM Lab",
     page_icon=str(HERE.parent / "assets" / "icon.svg"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import sys
@@ -15,6 +16,7 @@ import threading
 import tomllib
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,15 @@ import uvicorn
 from starlette.middleware import Middleware
 from streamlit import config as options
 
-from app import cookies, services, stream
-from app.headers import Headers
+from app import cookies, health, logs, metrics, services, stream
+from app.gate import Gate
+from app.headers import Headers, frame_ancestors
+from lstm_core.logs import wanted
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = HERE.parent / ".streamlit" / "config.toml"
 CLOSE_WITHIN = 4.0  # seconds for the engine to let go, of the five that a shutdown may take
+MOST_CONNECTIONS = 900  # at once; a system often lets a program have about 1000
 PING = 20.0  # seconds between two pings, and until a silent viewer counts as gone
 
 
@@ -69,6 +74,14 @@ def _typed(text: str) -> Any:
     return value if isinstance(value, bool | int | float) else text
 
 
+def check(environment: Mapping[str, str] = os.environ) -> None:
+    """Raise ValueError, with what would be right, for a setting of the server that cannot be used."""
+    frame_ancestors(environment)
+    metrics.token(environment)
+    wanted(environment)
+
+
+_log = logging.getLogger("lstm-lab")
 configure()
 options.set_option("server.trustedUserHeaders", cookies.trusted(options.get_option("server.trustedUserHeaders")))
 hub = stream.Hub(services.store, services.engine_ready)
@@ -77,10 +90,13 @@ hub = stream.Hub(services.store, services.engine_ready)
 @contextlib.asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """The page opens at once; store and workers come up meanwhile and go down with the server."""
+    logs.set_up()
+    _log.info("The server starts.", extra={"version": version("lstm-lab")})
     starting = _in_background(services.start)
     try:
         yield
     finally:
+        _log.info("The server ends.")
         await hub.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WITHIN):
@@ -104,9 +120,16 @@ def _in_background(work: Callable[[], None]) -> asyncio.Event:
 
 
 # What comes first sees a request first and its answer last.
-MIDDLEWARE = [Middleware(Headers), Middleware(cookies.Cookies)]
+MIDDLEWARE = [Middleware(Headers), Middleware(Gate), Middleware(cookies.Cookies)]
 
-app = st.App(HERE / "main.py", routes=stream.routes(hub), middleware=MIDDLEWARE, lifespan=lifespan)
+app = st.App(
+    HERE / "main.py",
+    routes=[*stream.routes(hub), *health.routes(hub)],
+    middleware=MIDDLEWARE,
+    lifespan=lifespan,
+    on_script_error=logs.of_page,
+    exception_handlers={Exception: logs.of_route},
+)
 
 
 class _Server(uvicorn.Server):
@@ -152,9 +175,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until interrupted; returns 1, with the reason in one line, where the address cannot be had."""
-    wanted = _parser().parse_args(arguments)
-    address = wanted.address or options.get_option("server.address") or "127.0.0.1"
-    port = int(options.get_option("server.port") if wanted.port is None else wanted.port)
+    asked = _parser().parse_args(arguments)
+    address = asked.address or options.get_option("server.address") or "127.0.0.1"
+    port = int(options.get_option("server.port") if asked.port is None else asked.port)
+    try:
+        check()
+        logs.set_up()
+    except ValueError as error:
+        print(f"lstm-lab: {error}", file=sys.stderr)
+        return 1
     try:
         listening = _listen(address, port)
     except (OSError, OverflowError) as error:
@@ -165,16 +194,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown = "localhost" if address in ("0.0.0.0", "::") else f"[{address}]" if ":" in address else address
     settings = uvicorn.Config(
         app,
-        log_level="warning",
+        log_config=None,
         access_log=False,
+        limit_concurrency=MOST_CONNECTIONS,
         ws="websockets-sansio",
-        ws_max_size=options.get_option("server.maxMessageSize") * 1_000_000,
+        ws_max_size=options.get_option("server.maxWidgetStateSize") * 1_000_000,
         ws_ping_interval=PING,
         ws_ping_timeout=PING,
         ws_per_message_deflate=False,  # costs more time than it saves on frames of raw numbers
         timeout_graceful_shutdown=1,  # a viewer that hangs must not hold up the end
     )
-    server = _Server(settings, f"http://{shown}:{port}", wanted.open)
+    server = _Server(settings, f"http://{shown}:{port}", asked.open)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listening])
     return 0 if server.started else 1

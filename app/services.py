@@ -8,9 +8,10 @@ import threading
 from typing import TYPE_CHECKING
 
 from app import calculator
-from lstm_core import files
+from lstm_core import files, logs
 from lstm_core.config import RunConfig
 from lstm_core.runs.records import RunNotFound
+from lstm_core.runs.statistics import Statistics
 from lstm_core.runs.store import RunStore
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def store() -> RunStore:
         if _store is None:
             _store = RunStore()
             files.look_in(_store.file)
+            _log.info("The run store is open.")
         return _store
 
 
@@ -48,6 +50,7 @@ def engine() -> Engine:
         if _engine is None:
             from lstm_core.runs.engine import Engine
 
+            logs.gather()  # Dask has just been loaded
             _engine = Engine(store())
         return _engine
 
@@ -56,6 +59,11 @@ def poke() -> None:
     """Let the engine look at the store at once, where this process has one."""
     if not shows_only():
         engine().poke()
+
+
+def statistics() -> Statistics:
+    """What the engine of this process has done; nothing where it has none."""
+    return _engine.statistics if _engine is not None else Statistics()
 
 
 def engine_ready() -> bool:
@@ -94,6 +102,7 @@ def start() -> None:
         if not shows_only():
             engine().start()
         calculator.warm()
+        _log.info("The training processes start." if not shows_only() else "This server shows what others train.")
     except Exception as error:
         # The page opens all the same and says that nothing trains; the reason belongs to whoever started it.
         _log.error("The training processes could not be started: %s", error)

@@ -17,16 +17,12 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from streamlit import config as options
 
-from app import races_route, runs_list
+from app import metrics, races_route, runs_list
 from app.board.route import figures
 from app.exports import export
 from app.fetch import RUN_ID, SAMPLES, history, poll, snapshot
@@ -85,7 +81,9 @@ class Viewer:
             self.place, self.revision, self.returning = ask.after, ask.revision, ask.after >= 0
             self.version, self.missed = -1, ""
             self.snapshot_seen = self.sample_seen = ask.after
+            metrics.RECONNECTS.inc(self.returning)
             self.topic = self.hub.join(ask.watch, self.wake, self.sample)
+            self.pictures = self.topic.pictures
         elif self.topic is not None:
             self.topic.watchers[self.wake] = self.sample
             self.sample_seen = -1
@@ -126,6 +124,8 @@ class Viewer:
         messages += newest([topic.samples.get(self.sample)], self.sample_seen)
         if topic.snapshot is not None:
             self.snapshot_seen = topic.snapshot.seq
+            metrics.SKIPPED.inc(max(0, topic.pictures - self.pictures - 1))
+            self.pictures = topic.pictures
         if (picture := topic.samples.get(self.sample)) is not None:
             self.sample_seen = picture.seq
         return messages
@@ -136,22 +136,8 @@ class Viewer:
         return self.revision != topic.revision or self.place < topic.floor or ahead
 
 
-def allowed(connection: HTTPConnection) -> bool:
-    """Whether the page that opened this connection is ours: of the same host, or of one that the server names.
-
-    Programs that are no browsers send no Origin and are let in, as Streamlit lets them in.
-    """
-    origin = connection.headers.get("origin")
-    if origin is None or urlsplit(origin).netloc == connection.headers.get("host"):
-        return True
-    return origin.rstrip("/") in {str(known).rstrip("/") for known in options.get_option("server.corsAllowedOrigins")}
-
-
 async def watch(hub: Hub, socket: WebSocket) -> None:
     """`/lab/stream`: one viewer, from its first message to its end."""
-    if not allowed(socket):
-        await socket.close(1008)
-        return
     await socket.accept()
     viewer, refusal = Viewer(hub), ""
     sender = asyncio.create_task(_send(socket, viewer), name="viewer")
@@ -177,6 +163,7 @@ async def _send(socket: WebSocket, viewer: Viewer) -> None:
             await viewer.wake.wait()
             viewer.wake.clear()
             for message in await viewer.due():
+                metrics.BYTES.inc(len(message))
                 if isinstance(message, str):
                     await socket.send_text(message)
                 else:
@@ -203,16 +190,6 @@ def _understand(message: Mapping[str, Any]) -> Ask | str:
     return ask
 
 
-async def health(hub: Hub, _request: Request) -> Response:
-    """`GET /healthz`: 200 when the store can be used; whether the engine is up is told beside it."""
-    try:
-        await asyncio.to_thread(lambda: hub.store().pulse([]))
-    except StoreError as error:
-        return JSONResponse({"status": "failed", "message": str(error)}, 503)
-    engine = "ready" if hub.ready() else "starting"
-    return JSONResponse({"status": "ok", "engine": engine, "viewers": hub.viewers, "watched": len(hub.topics)})
-
-
 def routes(hub: Hub) -> list[BaseRoute]:
     """Every route of this module, bound to one hub."""
     return [
@@ -227,5 +204,4 @@ def routes(hub: Hub) -> list[BaseRoute]:
         Route("/lab/runs", partial(runs_list.answer, hub, runs_list.Listing(hub.store))),
         *races_route.routes(hub.store),
         Route("/lab/static/{file}", serve_static),
-        Route("/healthz", partial(health, hub)),
     ]

@@ -61,6 +61,7 @@ class Topic:
     ring: deque[tuple[int, bytes]] = field(default_factory=deque)
     floor: int = -1  # every scalars frame with a greater number is in `ring`
     snapshot: Picture | None = None
+    pictures: int = 0  # that `snapshot` has been so far
     samples: dict[int, Picture | None] = field(default_factory=dict)  # None: there is no such sample
     kept_history: tuple[int, int, bytes] | None = None  # revision, place, frame
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -102,6 +103,7 @@ class Topic:
         if reading.snapshot is not None:
             # Samples that nobody watched were not read: what is kept of them is of an older step now.
             self.snapshot, self.samples = reading.snapshot, {}
+            self.pictures += 1
         self.samples |= reading.samples
         if reading.state is not None:
             fresh = {**self.state, "now": 0} != {**reading.state, "now": 0}

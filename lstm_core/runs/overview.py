@@ -53,6 +53,10 @@ class Piece:
     columns: dict[str, NDArray[Any]]
 
 
+_SIZES = {
+    "sqlite": sa.text("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"),
+    "postgresql": sa.text("SELECT pg_database_size(current_database())"),
+}
 _ENTRIES = sa.select(*(runs.c[name] for name in Entry.__dataclass_fields__)).order_by(runs.c.created.desc(), runs.c.id)
 
 
@@ -65,6 +69,21 @@ class Overview:
         """Every run, the newest first, those that were thrown away included."""
         with self._database.read() as connection:
             return [Entry(*row) for row in connection.execute(_ENTRIES)]
+
+    def census(self) -> dict[Status, int]:
+        """How many runs there are of each status; those that were thrown away do not count."""
+        query = (
+            sa.select(runs.c.status, sa.func.count().label("runs"))
+            .where(runs.c.deleted.is_(None))
+            .group_by(runs.c.status)
+        )
+        with self._database.read() as connection:
+            return {row.status: row.runs for row in connection.execute(query)}
+
+    def size(self) -> int:
+        """Bytes that the database takes up."""
+        with self._database.read() as connection:
+            return int(connection.scalar(_SIZES[connection.dialect.name]) or 0)
 
     def configs(self, run_ids: list[str]) -> dict[str, dict[str, Any]]:
         """The settings of these runs, as they were written."""

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.lab import Lab
 from tests.browser.playing import CONFIG, Played, Player, measure
 from tests.chromium import launch_options
 from tests.serving import Server, serve
+
+# In every page: what the server's Content-Security-Policy forbids is said aloud.
+TELL = """
+document.addEventListener("securitypolicyviolation", (event) =>
+  console.error(`forbidden: ${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile} ${event.sample}`));
+"""
+_forbidden: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +25,22 @@ def browser() -> Iterator[Browser]:
     """Chromium without a window; tests open contexts and pages of their own in it."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(**launch_options())  # type: ignore[arg-type]
+        running.on("context", _listen)
         yield running
         running.close()
+
+
+def _listen(context: BrowserContext) -> None:
+    context.on("console", lambda said: _forbidden.append(said.text) if said.text.startswith("forbidden:") else None)
+    context.add_init_script(TELL)
+
+
+@pytest.fixture(autouse=True)
+def nothing_forbidden() -> Iterator[list[str]]:
+    """No page of any test does what the policy forbids; a test that means to takes what it caused out of the list."""
+    _forbidden.clear()
+    yield _forbidden
+    assert _forbidden == []
 
 
 @pytest.fixture
