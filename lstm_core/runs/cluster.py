@@ -15,15 +15,17 @@ import json
 import logging
 import signal
 import sys
+from collections.abc import Iterable
 
 import dask
 import psutil
-from distributed import LocalCluster
+from distributed import LocalCluster, Nanny
 from distributed.security import Security
 
 from lstm_core.runs.leaving import WITHIN
 
 CLOSE_WITHIN = 2.0  # seconds for what remains when the workers have ended
+PRELOAD = "lstm_core.runs.slices"  # makes a new worker ready
 KEYS = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 
 ONE_THREAD = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
@@ -33,7 +35,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS"
 KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 2**28, "MALLOC_MMAP_THRESHOLD_": 2**26, "MALLOC_ARENA_MAX": 1}
 
 
-def main() -> None:
+def configure() -> None:
+    """Have Dask run slices as they want to be run; for every process that makes schedulers or workers."""
     # A worker that dies takes a slice with it, not a task to be tried again: the store knows how a run goes on.
     dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.admin.tick.limit": "10s"})
     # A worker that was killed is started again; on a busy machine that may take longer than Dask would wait for it.
@@ -41,6 +44,10 @@ def main() -> None:
     # The web pages of Dask cannot be turned off; they are left empty and seen by this machine only.
     dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []})
     dask.config.set({"distributed.nanny.pre-spawn-environ": {**ONE_THREAD, **KEEP_MEMORY}})
+
+
+def main() -> None:
+    configure()
     security = Security.temporary()
     cluster = LocalCluster(
         n_workers=int(sys.argv[1]),
@@ -52,7 +59,7 @@ def main() -> None:
         security=security,
         memory_limit=0,
         silence_logs=logging.CRITICAL,
-        preload=["lstm_core.runs.slices"],
+        preload=[PRELOAD],
     )
     keys = {name: getattr(security, name) for name in KEYS}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
@@ -60,15 +67,15 @@ def main() -> None:
         print(json.dumps({"address": cluster.scheduler_address, "keys": keys}), flush=True)
         sys.stdin.read()
     finally:
-        _end_workers(cluster)
+        end_workers(cluster.workers.values())
         with contextlib.suppress(TimeoutError):
             cluster.close(timeout=CLOSE_WITHIN)
 
 
-def _end_workers(cluster: LocalCluster) -> None:
+def end_workers(nannies: Iterable[Nanny]) -> None:
     """Let every worker give back what it works on, all at the same time; those that cannot are ended."""
     workers = []
-    for nanny in cluster.workers.values():
+    for nanny in nannies:
         nanny.close_gracefully()  # its worker is not to be started again
         with contextlib.suppress(psutil.NoSuchProcess):
             workers += [psutil.Process(nanny.pid)] if nanny.pid else []

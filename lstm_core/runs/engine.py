@@ -12,15 +12,19 @@ import json
 import logging
 import math
 import os
+import secrets
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from distributed import Client, Future
 from distributed.security import Security
 
+from lstm_core.runs import keys
+from lstm_core.runs.addresses import is_file, place
 from lstm_core.runs.records import Status, StoreError
 from lstm_core.runs.statistics import Statistics
 from lstm_core.runs.store import RunStore
@@ -28,10 +32,16 @@ from lstm_core.runs.store import RunStore
 POLL = 0.25  # seconds after which the store is asked even if nobody pokes
 LOOK = 2.0  # seconds between two searches for dead workers
 PURGE = 600.0  # seconds between two removals of what was thrown away long ago
+LONELY = 10.0  # seconds without any worker of another cluster after which it is said that there are none
 ALONE = 60.0  # seconds without any worker after which the local cluster is started afresh
 CLOSE_WITHIN = 3.5  # seconds until the engine has let go
 END_WITHIN = 3.0  # seconds of these for the cluster to give the runs back and to end
 WAIT = 1.0  # seconds until a slice that could not begin is tried again
+
+_UNREACHABLE = (
+    "The scheduler %s cannot be reached (%s); trying again in %.0f s. Runs go on when it is back. If this stays so, "
+    "see that it runs and has the same keys."
+)
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +54,36 @@ def worker_count() -> int:
     return max(1, int(asked or min(2, os.cpu_count() or 1)))
 
 
+def scheduler_address(store_url: str) -> str | None:
+    """LSTM_LAB_SCHEDULER, None where it is not set; raises ValueError where workers elsewhere could not work."""
+    asked = os.environ.get("LSTM_LAB_SCHEDULER", "").strip()
+    if not asked:
+        return None
+    address = keys.checked(asked)
+    host = address.removeprefix("tls://").rpartition(":")[0].strip("[]")
+    here = host == "localhost" or host.startswith("127.") or host == "::1"
+    if is_file(store_url) and not here:
+        raise ValueError(
+            f"The runs are kept in a file of this machine, {place(store_url)}, which the workers of {address} cannot "
+            "reach; set LSTM_LAB_DATABASE to a database that all of them can: postgresql+psycopg://USER:PASSWORD@HOST/NAME."
+        )
+    return address
+
+
+@dataclass(frozen=True, repr=False)
+class _Place:
+    """Where the store is, for workers: what Dask writes of a task that failed must not show the password."""
+
+    url: str
+
+    def __repr__(self) -> str:
+        return place(self.url)
+
+
 class Engine:
     """Runs the slices of a store's runs on `workers` local processes, or on the Dask cluster at `address`.
+
+    With neither it is the cluster LSTM_LAB_SCHEDULER, or LSTM_LAB_WORKERS local processes where that is not set.
 
     `start` returns at once; `ready` becomes true when slices can run, about two seconds later; `close` ends all
     processes. Runs that were in a slice go on from their last checkpoint when an engine is there again.
@@ -53,6 +91,10 @@ class Engine:
 
     def __init__(self, store: RunStore, workers: int | None = None, address: str | None = None) -> None:
         self._store, self._workers, self._address = store, workers or worker_count(), address
+        if address is None and workers is None:
+            self._address = scheduler_address(store.url)
+        self._security = None if self._address is None else keys.security()
+        self._id = secrets.token_hex(4)  # tells the tasks of engines apart that share a cluster
         self._wake, self._closing, self._up = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._process: subprocess.Popen[str] | None = None
@@ -101,6 +143,9 @@ class Engine:
                 with self._connect() as client:
                     delay = 1.0
                     self._serve(client)
+            except (OSError, TimeoutError) as error:
+                if not self._closing.is_set():
+                    log.error(_UNREACHABLE, self._address or "of this machine", error, delay)
             except Exception:
                 if not self._closing.is_set():
                     log.exception("The cluster is not available; trying again in %.0f s.", delay)
@@ -113,7 +158,7 @@ class Engine:
             delay = min(2 * delay, 30)
 
     def _connect(self) -> Client:
-        address, security = self._address, None
+        address, security = self._address, self._security
         if address is None:
             command = [sys.executable, "-W", "ignore", "-m", "lstm_core.runs.cluster", str(self._workers)]
             # A session of its own: Ctrl-C in the server's terminal must end the server first.
@@ -129,8 +174,8 @@ class Engine:
         return Client(address, security=security, set_as_default=False, timeout="10s")
 
     def _serve(self, client: Client) -> None:
-        """Keep the workers busy until the engine closes or the cluster is gone."""
-        looked, purged, alone_since = -math.inf, -math.inf, time.monotonic()
+        """Keep the workers busy until the engine closes; raises ConnectionError where the cluster is gone."""
+        looked, purged, alone_since, told = -math.inf, -math.inf, time.monotonic(), False
         while not self._closing.is_set() and client.status == "running":
             now = time.monotonic()
             lost = self._collect(now)
@@ -139,10 +184,18 @@ class Engine:
                 looked, self._workers_up = now, len(client.nthreads())
                 self.statistics.workers = self._workers_up
             if self._workers_up:
-                alone_since = now
+                alone_since, told = now, False
                 self._up.set()
-            elif now - alone_since > ALONE and self._address is None:
-                raise RuntimeError("the local cluster has lost its workers")
+            elif self._address is None:
+                if now - alone_since > ALONE:
+                    raise RuntimeError("the local cluster has lost its workers")
+            elif now - alone_since > LONELY and not told:
+                told = True
+                self._up.clear()
+                log.warning(
+                    "The scheduler %s has no workers; `python -m lstm_core worker %s` starts some.",
+                    *2 * [self._address],
+                )
             try:
                 if look:
                     self._store.reap()
@@ -154,6 +207,8 @@ class Engine:
                 log.error("%s", error)
             self._wake.wait(POLL)
             self._wake.clear()
+        if not self._closing.is_set():
+            raise ConnectionError("it ended or was cut off")
 
     def _collect(self, now: float) -> bool:
         """Forget the slices that ended; returns whether one was lost with its worker."""
@@ -185,8 +240,8 @@ class Engine:
     def _submit(self, client: Client, run_id: str) -> Future[Any]:
         self._count += 1
         self.statistics.began(run_id)
-        key = f"slice-{run_id}-{os.getpid()}-{self._count}"
-        future = client.submit(_slice, self._store.url, run_id, key=key, pure=False, retries=0)
+        key = f"slice-{run_id}-{self._id}-{self._count}"
+        future = client.submit(_slice, _Place(self._store.url), run_id, key=key, pure=False, retries=0)
         future.add_done_callback(lambda _: self._wake.set())
         return future
 
@@ -206,9 +261,9 @@ class Engine:
         process.stdout.close()
 
 
-def _slice(url: str, run_id: str) -> tuple[Status | None, int]:
+def _slice(where: _Place, run_id: str) -> tuple[Status | None, int]:
     # What a worker calls. The server imports this module too, and shall not have to load torch.
     from lstm_core.runs.slices import run_slice
 
-    result = run_slice(url, run_id)
+    result = run_slice(where.url, run_id)
     return result.status, result.steps

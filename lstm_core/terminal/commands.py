@@ -16,7 +16,7 @@ from lstm_core.config import RunConfig, explain, with_overrides
 from lstm_core.runs.records import Run, StoreError
 from lstm_core.runs.store import RunStore
 from lstm_core.tasks import TASKS, TaskConfig
-from lstm_core.terminal import telling, trained
+from lstm_core.terminal import machines, telling, trained
 from lstm_core.terminal.options import add_settings, config_from, given_options, on_top, put_files
 from lstm_core.terminal.output import complain, figures, flush, prepare, tell
 from lstm_core.terminal.working import in_words, train_here
@@ -224,6 +224,16 @@ def _parser() -> ArgumentParser:
     add(
         "tasks", list_tasks, "show what can be learned, with chance levels, goals and ready-made settings", of_run=False
     )
+    making = add(
+        "keys", machines.keys, "make the keys with which the machines of a cluster know each other", of_run=False
+    )
+    making.add_argument("folder", metavar="FOLDER", help="where to; LSTM_LAB_TLS names it on every machine")
+    giving = add("scheduler", machines.scheduler, "give the work of servers to workers, on one machine", of_run=False)
+    giving.add_argument("--host", metavar="ADDRESS", help="of this machine, to listen at (default: all it has)")
+    giving.add_argument("--port", type=_whole(0), default=machines.PORT, metavar="N", help="(default: %(default)s)")
+    training = add("worker", machines.worker, "train what a scheduler gives, on any machine", of_run=False)
+    training.add_argument("scheduler", metavar="tls://HOST:PORT", help="the scheduler, as LSTM_LAB_SCHEDULER names it")
+    training.add_argument("--workers", type=_whole(1), metavar="N", help="processes (default: LSTM_LAB_WORKERS)")
     return parser
 
 
