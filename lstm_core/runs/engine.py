@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from distributed import Client, Future
@@ -25,7 +25,7 @@ from distributed.security import Security
 
 from lstm_core.runs import keys
 from lstm_core.runs.addresses import is_file, place
-from lstm_core.runs.records import Status, StoreError
+from lstm_core.runs.records import StoreError
 from lstm_core.runs.statistics import Statistics
 from lstm_core.runs.store import RunStore
 
@@ -98,7 +98,8 @@ class Engine:
         self._wake, self._closing, self._up = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._process: subprocess.Popen[str] | None = None
-        self._slices: dict[str, Future[Any]] = {}
+        self._turns: dict[Future[Any], str] = {}  # the workers' tasks, each with the run that it begins with
+        self._given: set[str] = set()  # the runs that a task was to begin with and that nobody has taken yet
         self._not_before: dict[str, float] = {}
         self._workers_up = 0
         self._count = 0
@@ -152,7 +153,8 @@ class Engine:
             finally:
                 self._end_process()
                 self._up.clear()
-                self._slices.clear()
+                self._turns.clear()
+                self._given.clear()
                 self.statistics.workers = 0
             self._closing.wait(delay)
             delay = min(2 * delay, 30)
@@ -211,37 +213,42 @@ class Engine:
             raise ConnectionError("it ended or was cut off")
 
     def _collect(self, now: float) -> bool:
-        """Forget the slices that ended; returns whether one was lost with its worker."""
+        """Forget the tasks that ended; returns whether one was lost with its worker."""
         lost = False
-        for run_id in [run_id for run_id, future in self._slices.items() if future.done()]:
-            future = self._slices.pop(run_id)
+        for future in [future for future in self._turns if future.done()]:
+            run_id = self._turns.pop(future)
+            self._given.discard(run_id)
             if future.status != "finished":
-                log.warning("A slice of run %s was lost: %s", run_id, future.exception())
+                log.warning("A worker was lost that began with run %s: %s", run_id, future.exception())
                 self.statistics.ended(run_id, None)
                 lost = True
                 continue
-            status, steps = future.result()
-            self.statistics.ended(run_id, steps)
+            (_, status, steps, seconds), *others = future.result()
+            self.statistics.ended(run_id, steps, seconds)
+            for other, _, steps, seconds in others:
+                self.statistics.also(other, steps, seconds)
             if status is None:
                 self._not_before[run_id] = now + WAIT
         return lost
 
     def _fill(self, client: Client, now: float) -> None:
-        """Give the free workers the runs that have waited longest."""
+        """Give the free workers the runs that are next in line."""
         self._not_before = {run_id: then for run_id, then in self._not_before.items() if then > now}
-        waiting = self._store.waiting()
-        self.statistics.wanted(waiting)
-        for run_id in waiting:
-            if len(self._slices) >= self._workers_up:
+        line = self._store.waiting()
+        self.statistics.wanted(line)
+        self._given.intersection_update(line)
+        for run_id in line:
+            if len(self._turns) >= self._workers_up:
                 break
-            if run_id not in self._slices and run_id not in self._not_before:
-                self._slices[run_id] = self._submit(client, run_id)
+            if run_id not in self._given and run_id not in self._not_before:
+                self._turns[self._submit(client, run_id)] = run_id
+                self._given.add(run_id)
 
     def _submit(self, client: Client, run_id: str) -> Future[Any]:
         self._count += 1
         self.statistics.began(run_id)
         key = f"slice-{run_id}-{self._id}-{self._count}"
-        future = client.submit(_slice, _Place(self._store.url), run_id, key=key, pure=False, retries=0)
+        future = client.submit(_turns, _Place(self._store.url), run_id, key=key, pure=False, retries=0)
         future.add_done_callback(lambda _: self._wake.set())
         return future
 
@@ -261,9 +268,9 @@ class Engine:
         process.stdout.close()
 
 
-def _slice(where: _Place, run_id: str) -> tuple[Status | None, int]:
-    # What a worker calls. The server imports this module too, and shall not have to load torch.
-    from lstm_core.runs.slices import run_slice
+def _turns(where: _Place, run_id: str) -> list[tuple[Any, ...]]:
+    # What a worker calls. The server imports this module too, and shall not have to load torch, not for the answer
+    # either: so that is plain tuples.
+    from lstm_core.runs.turns import turns
 
-    result = run_slice(where.url, run_id)
-    return result.status, result.steps
+    return [astuple(result) for result in turns(where.url, run_id)]

@@ -21,6 +21,7 @@ from lstm_core.runs.records import OVER, Lease, LeaseLost, Request, RunNotFound,
 from lstm_core.runs.schema import Database, checkpoints, overrides, race_runs, runs
 
 WAITING = ("queued", "running", "interrupted")  # statuses from which a worker may pick a run up
+MANY = 64  # runs that are counted one by one
 CHANGED = {"state_version": runs.c.state_version + 1}
 
 
@@ -93,8 +94,15 @@ def _wishes() -> sa.Select[Any]:
     of_race = sa.select(race_runs.c.race_id).where(race_runs.c.run_id == run)
     waits &= ~sa.exists().where(race_runs.c.run_id == other.c.id, race_runs.c.race_id.in_(of_race))
     pending = (overrides.c.run_id == run) & overrides.c.step.is_(None)
-    query = sa.select(runs.c.desired, runs.c.target, sa.exists().where(pending), sa.exists().where(waits))
+    works = (other.c.desired == "running") & (other.c.status == "running")
+    counts = (_at_most_many(sa.select(other.c.id).where(which)) for which in (waits, works))
+    query = sa.select(runs.c.desired, runs.c.target, sa.exists().where(pending), *counts)
     return query.where(runs.c.id == run, runs.c.fence == sa.bindparam("fence", type_=sa.Integer))
+
+
+def _at_most_many(query: sa.Select[Any]) -> sa.ScalarSelect[Any]:
+    some = query.limit(sa.literal_column(str(MANY))).subquery()
+    return sa.select(sa.func.count()).select_from(some).scalar_subquery()
 
 
 _WISHES = _wishes()
@@ -157,10 +165,10 @@ class LeasedWrites:
             row = connection.execute(_WISHES, asked_for).one_or_none()
             if row is None:
                 raise LeaseLost(lease.run_id)
-            desired, target, asked, others = row
+            desired, target, asked, others, running = row
             rows = connection.execute(_REQUESTS, {"run": lease.run_id}).all() if asked else ()
         requests = tuple(Request(*each) for each in rows)
-        return Wishes(desired, target, requests, bool(others))
+        return Wishes(desired, target, requests, others, running)
 
     def apply_override(self, lease: Lease, request_id: int, step: int) -> None:
         """Record that a requested change takes effect at `step`."""

@@ -116,7 +116,8 @@ class Wishes:
     desired: Desired
     target: int | None
     requests: tuple[Request, ...]
-    others_waiting: bool
+    others_waiting: int  # how many runs that may cut this one's slice short wait for a worker, `MANY` at most
+    running: int  # how many runs are worked on, `MANY` at most
 
 
 __all__ = [

@@ -27,6 +27,7 @@ from lstm_core.runs.forking import NotWanted, forked
 from lstm_core.runs.heartbeat import alive
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.leaving import at_work, is_leaving, leave, leave_on_sigterm
+from lstm_core.runs.queue import ALONE, slice_seconds
 from lstm_core.runs.records import Lease, LeaseLost, Status, StoreError, Wishes
 from lstm_core.runs.store import RunStore
 from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
@@ -36,24 +37,33 @@ FLUSH = 0.05  # seconds between two writes of what was measured
 CHECKPOINT = 2.0  # seconds of work that a crash may cost
 WORTH = 10  # times as long as keeping the state took, where that is more: a large one takes a second
 ATTEMPTS = 3  # deaths without progress in between before a run is given up
-KEPT_BYTES = 64 * 2**20  # checkpoints' worth of states that stay alive between slices
+KEPT_BYTES = 128 * 2**20  # of states that stay alive between slices, each counted as its checkpoint
+BESIDE = 2**20  # bytes, and what else belongs to it
 
 
 @dataclass(frozen=True)
 class SliceResult:
-    """What became of a slice: the run's status after it, None where the run was not there to be taken; its steps."""
+    """What became of a slice: the run's status after it, None where the run was not there to be taken.
+
+    With the steps that it trained and the seconds that it took.
+    """
 
     run_id: str
     status: Status | None
     steps: int = 0
+    seconds: float = 0.0
 
 
 @at_work()
-def run_slice(url: str, run_id: str, *, seconds: float = 1.0, longest: float = 10.0) -> SliceResult:
-    """Work on a run for about `seconds`, or up to `longest` while nobody else waits."""
+def run_slice(url: str, run_id: str, *, seconds: float | None = None, longest: float = ALONE) -> SliceResult:
+    """Work on a run for about `seconds`, or up to `longest` while nobody else waits.
+
+    Without `seconds` for as long as `slice_seconds` says: the shorter, the more others wait.
+    """
+    began = time.monotonic()
     if is_leaving():
         return SliceResult(run_id, None)
-    store, steps = _store(url), 0
+    store, steps = opened(url), 0
 
     def count(_: Step) -> None:
         nonlocal steps
@@ -64,15 +74,15 @@ def run_slice(url: str, run_id: str, *, seconds: float = 1.0, longest: float = 1
         status = work(store, lease, seconds=seconds, longest=longest, watch=count) if lease else None
     except LeaseLost:
         status = None
-    return SliceResult(run_id, status, steps)
+    return SliceResult(run_id, status, steps, time.monotonic() - began)
 
 
 def work(
     store: RunStore,
     lease: Lease,
     *,
-    seconds: float = 1.0,
-    longest: float = 10.0,
+    seconds: float | None = None,
+    longest: float = ALONE,
     watch: Callable[[Step], None] | None = None,
 ) -> Status:
     """Work under a lease and release it; returns the run's status. `watch` is shown every step.
@@ -128,7 +138,7 @@ class _Work:
         """Seconds of training in the whole run up to now."""
         return self.lease.train_seconds + time.monotonic() - self.began
 
-    def go(self, seconds: float, longest: float) -> Status:
+    def go(self, seconds: float | None, longest: float) -> Status:
         """Train until the run is over, is not wanted any more or the slice's time is up."""
         overrides = self.store.overrides(self.lease.run_id)
         wishes = self.store.wishes(self.lease)
@@ -138,7 +148,8 @@ class _Work:
             if self.state.reopen(overrides):
                 self.store.rewind(self.lease, self.state.step)
             ended, wishes = self.follow(wishes, overrides, seconds, longest)
-        self.checkpoint()
+        a_second_more = int(self.worked) > int(self.lease.train_seconds)
+        self.checkpoint(keep=a_second_more or not wishes.others_waiting or self.state.over)
         if self.state.over:
             return "finished"
         waits = wishes.others_waiting or wishes.desired != "running" or is_leaving()
@@ -158,7 +169,9 @@ class _Work:
             self.store.apply_override(self.lease, request.id, max([step, *before]))
         return self.store.overrides(self.lease.run_id)
 
-    def follow(self, wishes: Wishes, overrides: list[Override], seconds: float, longest: float) -> tuple[bool, Wishes]:
+    def follow(
+        self, wishes: Wishes, overrides: list[Override], seconds: float | None, longest: float
+    ) -> tuple[bool, Wishes]:
         """Train as wished until the wishes change; returns whether the slice is over, and the new wishes."""
         until = wishes.target
         if wishes.desired != "running":
@@ -187,10 +200,17 @@ class _Work:
             new = self.store.wishes(self.lease)
             if new.requests or (new.desired, new.target) != (wishes.desired, wishes.target):
                 return False, new
-            if is_leaving() or now - self.began > (seconds if new.others_waiting else longest):
+            if is_leaving() or now - self.began > self.allowed(new, seconds, longest):
                 return True, new
             look = time.monotonic() + LOOK
         return True, self.store.wishes(self.lease)
+
+    def allowed(self, wishes: Wishes, seconds: float | None, longest: float) -> float:
+        """Seconds that the slice may take with so many others waiting."""
+        if not wishes.others_waiting:
+            return longest
+        first = self.lease.step < 0
+        return slice_seconds(wishes.others_waiting, wishes.running, first) if seconds is None else seconds
 
     def flush(self) -> None:
         """Write what is measured: one scalars frame, and the frames of each snapshot."""
@@ -208,13 +228,14 @@ class _Work:
         self.store.append(self.lease, encoded, step=last, speed=self._speed(last + 1), train_seconds=self.worked)
         self.rows, self.snapshots = [], []
 
-    def checkpoint(self) -> None:
-        """Write everything measured and the state that belongs to it."""
+    def checkpoint(self, keep: bool = True) -> None:
+        """Write everything measured and the state that belongs to it, and `keep` it beside later ones."""
         self.flush()
         begun = time.monotonic()
         data = self.state.dump()
         self.store.checkpoint(self.lease, self.state.step, data)
-        self.store.keep_state(self.lease, self.state.step, data)
+        if keep:
+            self.store.keep_state(self.lease, self.state.step, data)
         self.saved, self.size = time.monotonic(), len(data)
         self.keeping = self.saved - begun
 
@@ -235,7 +256,7 @@ _kept: OrderedDict[str, tuple[int, int, TrainState]] = OrderedDict()
 
 def _keep(lease: Lease, task: _Work) -> None:
     _kept[lease.run_id] = (lease.fence, task.size, task.state)
-    while sum(size for _, size, _ in _kept.values()) > KEPT_BYTES or len(_kept) > 4:
+    while sum(size + BESIDE for _, size, _ in _kept.values()) > KEPT_BYTES:
         _kept.popitem(last=False)
 
 
@@ -255,7 +276,7 @@ def _state(store: RunStore, lease: Lease, config: RunConfig) -> tuple[TrainState
 
 
 @lru_cache(maxsize=4)
-def _store(url: str) -> RunStore:
+def opened(url: str) -> RunStore:
     return RunStore(url)
 
 

@@ -48,12 +48,20 @@ class Statistics:
         now = self._begun[run_id] = time.monotonic()
         self.waits.add(now - self._wanting.pop(run_id, now))
 
-    def ended(self, run_id: str, steps: int | None) -> None:
-        """The slice is over: it trained so many steps, None where it was lost."""
+    def ended(self, run_id: str, steps: int | None, seconds: float | None = None) -> None:
+        """The slice is over: it trained so many steps, None where it was lost. It took `seconds`, or until now."""
         now = time.monotonic()
-        self.slices.add(now - self._begun.pop(run_id, now))
+        passed = now - self._begun.pop(run_id, now)
+        self.slices.add(passed if seconds is None else seconds)
         self.lost += steps is None
         self.steps += steps or 0
+
+    def also(self, run_id: str, steps: int, seconds: float) -> None:
+        """A worker took a slice of this run by itself, after one it was given; it ended some time before now."""
+        since = self._wanting.pop(run_id, None)
+        if since is not None:
+            self.waits.add(max(time.monotonic() - since - seconds, 0.0))
+        self.ended(run_id, steps, seconds)
 
     @property
     def waiting(self) -> int:

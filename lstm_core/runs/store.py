@@ -24,9 +24,10 @@ from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
 from lstm_core.runs.addresses import database_url
 from lstm_core.runs.branches import Branches
-from lstm_core.runs.leases import CHANGED, LeasedWrites, held, is_waiting, locked, present, update
+from lstm_core.runs.leases import CHANGED, LeasedWrites, held, locked, present, update
 from lstm_core.runs.library import Library
 from lstm_core.runs.overview import Overview
+from lstm_core.runs.queue import Queue
 from lstm_core.runs.races import Races
 from lstm_core.runs.records import (
     CHANGEABLE,
@@ -51,7 +52,7 @@ _PULSE = sa.select(runs.c.id, runs.c.revision, runs.c.seq, runs.c.state_version)
 _FIELDS = [column for column in runs.c if column.name in Run.__dataclass_fields__]
 
 
-class RunStore(LeasedWrites, Branches, Library, Races, Trash, Overview):
+class RunStore(LeasedWrites, Queue, Branches, Library, Races, Trash, Overview):
     """All runs of one database and the files they need.
 
     Safe to share between threads, cheap to open again in another process.
@@ -127,17 +128,6 @@ class RunStore(LeasedWrites, Branches, Library, Races, Trash, Overview):
         query = sa.select(overrides.c.step, overrides.c.field, overrides.c.value).where(in_effect)
         with self._database.read() as connection:
             return [Override(*row) for row in connection.execute(query.order_by(overrides.c.step, overrides.c.id))]
-
-    def waiting(self) -> builtins.list[str]:
-        """The runs that want to run and have no worker, the one that has waited longest first."""
-        query = sa.select(runs.c.id).where(is_waiting(time.time())).order_by(runs.c.last_ran, runs.c.id)
-        with self._database.read() as connection:
-            return list(connection.scalars(query))
-
-    def queue_place(self, run_id: str) -> int | None:
-        """1 for the run that a worker takes next; None for a run that does not wait."""
-        waiting = self.waiting()
-        return waiting.index(run_id) + 1 if run_id in waiting else None
 
     # Telemetry: the pages' side.
 

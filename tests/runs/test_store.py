@@ -98,9 +98,9 @@ def test_who_ran_longest_ago_is_next(store: RunStore) -> None:
     assert first is not None
     assert store.wishes(first).others_waiting
     store.release(first, "queued")
-    assert [store.queue_place(run) for run in (a, b, c)] == [3, 1, 2]
+    assert store.waiting() == [b, c, a]
     store.desire(b, "paused")
-    assert [store.queue_place(run) for run in (a, b, c)] == [2, None, 1]
+    assert store.waiting() == [c, a]
 
 
 def test_nobody_waits_when_all_others_rest_or_run(store: RunStore, lease: Lease) -> None:
