@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -30,7 +31,7 @@ def opened() -> Iterator[RunStore]:
 
 
 def serve(store: RunStore, workers: int, slices: int) -> list[str]:
-    """Let workers take what is next, each slice as long as the others; returns the runs in the order they were taken."""
+    """Let workers take what is next, all slices equally long; returns the runs in the order they were taken."""
     held, taken = [], []
     for _ in range(slices):
         if len(held) == workers:
@@ -80,7 +81,7 @@ def test_owners_have_equal_shares_however_many_runs_they_have(
 def waits(taken: list[str], whose: dict[str, str | None], owner: str | None) -> list[int]:
     """After how many slices each slice of this owner came after the one before."""
     places = [-1, *(place for place, run in enumerate(taken) if whose[run] == owner)]
-    return [later - earlier for earlier, later in zip(places, places[1:], strict=False)]
+    return [later - earlier for earlier, later in pairwise(places)]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -93,7 +94,7 @@ def test_twenty_runs_of_one_delay_the_single_run_of_another_by_one_slice(store: 
     taken = serve(store, workers, 20)
     assert taken[0] == single
     places = [place for place, run in enumerate(taken) if run == single]
-    assert all(later - earlier == 2 for earlier, later in zip(places, places[1:], strict=False))
+    assert all(later - earlier == 2 for earlier, later in pairwise(places))
 
 
 def test_a_clock_that_was_wrong_holds_nobody_up(store: RunStore) -> None:

@@ -1,0 +1,80 @@
+"""How fairly owners share the workers: first points, shares of steps, and the time that is not spent on training.
+
+Against the engine alone, without pages. Workers are two, the network is recall T 40 H 32; what is not training is what
+of the workers' time no run counts as its own: loading, keeping, the way from one slice to the next.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lstm_core.config import RunConfig
+from lstm_core.runs.engine import Engine
+from lstm_core.runs.store import RunStore
+from tests.bench.report import Row
+
+WORKERS = 2
+CROWD = 30
+SETTINGS = {"task.length": 40, "model.hidden_size": 32, "training.steps": 1_000_000}
+
+
+def measure(short: bool = True) -> list[Row]:
+    """First points and shares of thirty owners, and what taking turns costs with one to thirty runs."""
+    rows = []
+    with _engine() as (store, engine):
+        for count in (2, 4, CROWD):
+            rows += _crowd(store, engine, count, 60.0 if count == CROWD or not short else 20.0)
+    return rows
+
+
+@contextmanager
+def _engine() -> Iterator[tuple[RunStore, Engine]]:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        store = RunStore(str(Path(folder) / "runs.sqlite3"))
+        engine = Engine(store, WORKERS)
+        engine.start()
+        engine.wait(120)
+        try:
+            yield store, engine
+        finally:
+            engine.close()
+            store.close()
+
+
+def _crowd(store: RunStore, engine: Engine, count: int, seconds: float) -> list[Row]:
+    config = RunConfig().replace(**SETTINGS)
+    began = time.monotonic()
+    waited = {store.create(config, owner=f"owner {k}"): float("nan") for k in range(count)}
+    engine.poke()
+    while missing := [run for run, value in waited.items() if value != value]:
+        for run in missing:
+            if store.get(run).step >= 0:
+                waited[run] = time.monotonic() - began
+        time.sleep(0.05)
+    before = {run: store.get(run) for run in waited}
+    began = time.monotonic()
+    time.sleep(seconds)
+    after = {run: store.get(run) for run in waited}
+    passed = time.monotonic() - began
+    for run in waited:
+        store.desire(run, "stopped")
+    while any(run.lease_holder for run in map(store.get, waited)):
+        time.sleep(0.05)
+    steps = {run: after[run].step - before[run].step for run in waited}
+    equal = statistics.mean(steps.values())
+    trained = sum(after[run].train_seconds - before[run].train_seconds for run in waited)
+    return [
+        Row(f"first point, the last of {count} owners", [max(waited.values())], "s", "≤ 5" if count == CROWD else ""),
+        Row(f"share of steps ÷ equal share, {count} owners", [n / equal for n in steps.values()], "×", "0.85 … 1.15"),
+        Row(
+            f"not training, {count} runs",
+            [100 * (1 - trained / (passed * WORKERS))],
+            "%",
+            "< 10" if count > 4 else "< 3",
+        ),
+    ]
