@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -13,7 +14,9 @@ from safetensors.numpy import load, save
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
 from lstm_core.runs.leases import CHANGED, locked, present, renew, update
-from lstm_core.runs.records import Desired, Lease, RunNotFound, StoreError
+from lstm_core.runs.limits import limits
+from lstm_core.runs.records import OVER, Desired, Lease, RunNotFound, StoreError
+from lstm_core.runs.room import Room
 from lstm_core.runs.schema import Database, checkpoints, overrides, runs
 
 if TYPE_CHECKING:
@@ -24,10 +27,16 @@ KEPT_BYTES = 16 * 2**20
 _NAME = "at-{:09d}"
 
 
-class Branches:
+class Branches(Room):
     """The part of `RunStore` that makes runs, anew or of others."""
 
     _database: Database
+
+    def check_begin(self, owner: str | None, configs: Iterable[RunConfig]) -> None:
+        """Raise LimitReached where an owner may not begin runs of these settings, or the store has no room for them."""
+        if owner is not None:
+            limits().check_settings(configs)
+            self.check_room()
 
     def create(
         self,
@@ -41,8 +50,9 @@ class Branches:
     ) -> str:
         """Add a run of this owner and return its id; `desired` and `target` mean what they mean in `desire`.
 
-        With a `fork_step` the run goes on from that step of its parent.
+        With a `fork_step` the run goes on from that step of its parent. Raises LimitReached.
         """
+        self.check_begin(owner, [config])
         if desired == "paused" and target is not None:
             desired = "running"
         row = new_row(config, time.time(), desired, owner) | {
@@ -51,13 +61,15 @@ class Branches:
             "fork_step": fork_step,
         }
         with self._database.write() as connection:
+            check_open(connection, owner)
             connection.execute(sa.insert(runs).values(row))
         return str(row["id"])
 
     def extend(self, run_id: str, steps: int, *, desired: Desired = "running") -> None:
         """Let a run have `steps` steps in all; one that has finished goes on from where it ended, or is `desired` to.
 
-        Raises StoreError where that would not be more, pydantic.ValidationError for a number that no run could have.
+        Raises StoreError where that would not be more or a limit is reached, pydantic.ValidationError for a number that
+        no run could have.
         """
         from lstm_core.config import RunConfig
 
@@ -69,9 +81,12 @@ class Branches:
             if steps <= least:
                 raise StoreError(f"The run has {least} steps already; choose more than that.")
             RunConfig.model_validate(row.config).replace(**{"training.steps": steps})
+            if row.owner is not None:
+                limits().check_steps(steps)
             connection.execute(sa.insert(overrides).values(run_id=run_id, field="steps", value=steps))
             values: dict[str, Any] = {"steps": steps}
             if row.status == "finished":
+                check_going_on(connection, row)
                 status = "queued" if desired == "running" else desired
                 values |= {"status": status, "desired": desired, "target": None, "finished": None}
             update(connection, run_id, **values, **CHANGED)
@@ -162,6 +177,21 @@ class Branches:
     def _kept_steps(connection: sa.Connection, run_id: str) -> list[int]:
         query = sa.select(checkpoints.c.step).where(checkpoints.c.run_id == run_id, checkpoints.c.name.like("at-%"))
         return list(connection.scalars(query.order_by(checkpoints.c.step)))
+
+
+def check_open(connection: sa.Connection, owner: str | None, more: int = 1) -> None:
+    """Raise LimitReached where an owner may not have so many more runs that are not over."""
+    if owner is not None:
+        going = (runs.c.owner == owner) & runs.c.status.not_in(OVER) & runs.c.deleted.is_(None)
+        limits().check_open(connection.scalar(sa.select(sa.func.count()).where(going)) or 0, more)
+
+
+def check_going_on(connection: sa.Connection, row: Any) -> None:
+    """Raise LimitReached where a run, given by its row, may not go on."""
+    if row.owner is not None:
+        limits().check_time(row.train_seconds)
+        if row.status in OVER:
+            check_open(connection, row.owner)
 
 
 def new_id() -> str:

@@ -25,6 +25,7 @@ from distributed.security import Security
 
 from lstm_core.runs import keys
 from lstm_core.runs.addresses import is_file, place
+from lstm_core.runs.limits import limits
 from lstm_core.runs.records import StoreError
 from lstm_core.runs.statistics import Statistics
 from lstm_core.runs.store import RunStore
@@ -32,6 +33,7 @@ from lstm_core.runs.store import RunStore
 POLL = 0.25  # seconds after which the store is asked even if nobody pokes
 LOOK = 2.0  # seconds between two searches for dead workers
 PURGE = 600.0  # seconds between two removals of what was thrown away long ago
+TIDY = 60.0  # seconds between two looks at how large the store has become
 LONELY = 10.0  # seconds without any worker of another cluster after which it is said that there are none
 ALONE = 60.0  # seconds without any worker after which the local cluster is started afresh
 CLOSE_WITHIN = 3.5  # seconds until the engine has let go
@@ -101,6 +103,7 @@ class Engine:
         self._turns: dict[Future[Any], str] = {}  # the workers' tasks, each with the run that it begins with
         self._given: set[str] = set()  # the runs that a task was to begin with and that nobody has taken yet
         self._not_before: dict[str, float] = {}
+        self._most = limits().longest
         self._workers_up = 0
         self._count = 0
         self.statistics = Statistics()
@@ -177,7 +180,7 @@ class Engine:
 
     def _serve(self, client: Client) -> None:
         """Keep the workers busy until the engine closes; raises ConnectionError where the cluster is gone."""
-        looked, purged, alone_since, told = -math.inf, -math.inf, time.monotonic(), False
+        looked, purged, tidied, alone_since, told = -math.inf, -math.inf, -math.inf, time.monotonic(), False
         while not self._closing.is_set() and client.status == "running":
             now = time.monotonic()
             lost = self._collect(now)
@@ -205,6 +208,10 @@ class Engine:
                 if now - purged > PURGE:
                     purged = now
                     self._store.purge()
+                if now - tidied > TIDY:
+                    tidied = now
+                    if thinned := self._store.make_room():
+                        log.info("The store was full: %d of the oldest runs were thinned.", thinned)
             except StoreError as error:
                 log.error("%s", error)
             self._wake.wait(POLL)
@@ -248,7 +255,7 @@ class Engine:
         self._count += 1
         self.statistics.began(run_id)
         key = f"slice-{run_id}-{self._id}-{self._count}"
-        future = client.submit(_turns, _Place(self._store.url), run_id, key=key, pure=False, retries=0)
+        future = client.submit(_turns, _Place(self._store.url), run_id, self._most, key=key, pure=False, retries=0)
         future.add_done_callback(lambda _: self._wake.set())
         return future
 
@@ -268,9 +275,9 @@ class Engine:
         process.stdout.close()
 
 
-def _turns(where: _Place, run_id: str) -> list[tuple[Any, ...]]:
+def _turns(where: _Place, run_id: str, most: float) -> list[tuple[Any, ...]]:
     # What a worker calls. The server imports this module too, and shall not have to load torch, not for the answer
     # either: so that is plain tuples.
     from lstm_core.runs.turns import turns
 
-    return [astuple(result) for result in turns(where.url, run_id)]
+    return [astuple(result) for result in turns(where.url, run_id, most)]

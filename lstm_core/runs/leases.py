@@ -149,6 +149,7 @@ class LeasedWrites:
                 holder=holder,
                 seconds=seconds,
                 config=row.config,
+                owner=row.owner,
                 described=row.about is not None,
                 step=row.step,
                 seq=row.seq,

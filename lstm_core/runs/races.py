@@ -10,9 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from lstm_core.config import RunConfig
 from lstm_core.race_plan import Plan
-from lstm_core.runs.branches import new_id, new_row
+from lstm_core.runs.branches import Branches, check_open, new_id, new_row
 from lstm_core.runs.leases import CHANGED, held
+from lstm_core.runs.limits import limits
 from lstm_core.runs.records import OVER, Desired, Status, StoreError
 from lstm_core.runs.schema import Database, race_runs, races, runs
 
@@ -71,7 +73,7 @@ _RUNNERS = (
 )
 
 
-class Races:
+class Races(Branches):
     """The part of `RunStore` that keeps races."""
 
     _database: Database
@@ -79,9 +81,10 @@ class Races:
     def create_race(self, plan: Plan, owner: str | None = None) -> str:
         """Begin all runs of a race of this owner and return its id.
 
-        Each value has its first run in the queue before any has a second.
+        Each value has its first run in the queue before any has a second. Raises LimitReached.
         """
         race_id = new_id()
+        self.check_begin(owner, _configs(plan, plan.seeds))
         with self._database.write() as connection:
             connection.execute(sa.insert(races).values(id=race_id, created=time.time(), owner=owner, plan=plan.dump()))
             _begin(connection, race_id, plan, plan.seeds, owner)
@@ -107,12 +110,14 @@ class Races:
     def add_seeds(self, race_id: str, count: int = 1) -> list[int]:
         """Begin `count` more runs of every value, with the seeds behind the last; returns those seeds.
 
-        Raises Impossible where the race would have too many runs.
+        Raises Impossible where the race would have too many runs, LimitReached where its owner would.
         """
         with self._database.write() as connection:
             race = _race(connection, race_id, lock=True)
             plan = race.plan.with_seeds(count)
             added = plan.seeds[len(race.plan.seeds) :]
+            if race.owner is not None:
+                limits().check_settings(_configs(plan, added))
             connection.execute(sa.update(races).where(races.c.id == race_id).values(plan=plan.dump()))
             _begin(connection, race_id, plan, added, race.owner)
         return list(added)
@@ -164,8 +169,13 @@ def _read(row: Any) -> Race | None:
         return None
 
 
+def _configs(plan: Plan, seeds: Sequence[int]) -> list[RunConfig]:
+    return [plan.settings(value, seed) for value, seed in plan.runs(seeds)]
+
+
 def _begin(connection: sa.Connection, race_id: str, plan: Plan, seeds: Sequence[int], owner: str | None) -> None:
     order = list(plan.runs(seeds))
+    check_open(connection, owner, len(order))
     since = time.time()
     rows, members = [], []
     for place, (value, seed) in enumerate(order):

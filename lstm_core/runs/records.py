@@ -91,6 +91,7 @@ class Lease:
     holder: str
     seconds: float
     config: dict[str, Any]
+    owner: str | None
     described: bool
     step: int
     seq: int

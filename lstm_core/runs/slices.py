@@ -6,7 +6,9 @@ continues from the last checkpoint, takes back what was recorded after it and dr
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import math
 import tempfile
 import threading
 import time
@@ -27,8 +29,9 @@ from lstm_core.runs.forking import NotWanted, forked
 from lstm_core.runs.heartbeat import alive
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.leaving import at_work, is_leaving, leave, leave_on_sigterm
+from lstm_core.runs.limits import time_is_up
 from lstm_core.runs.queue import ALONE, slice_seconds
-from lstm_core.runs.records import Lease, LeaseLost, Status, StoreError, Wishes
+from lstm_core.runs.records import Lease, LeaseLost, RunNotFound, Status, StoreError, Wishes
 from lstm_core.runs.store import RunStore
 from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
 
@@ -55,10 +58,13 @@ class SliceResult:
 
 
 @at_work()
-def run_slice(url: str, run_id: str, *, seconds: float | None = None, longest: float = ALONE) -> SliceResult:
+def run_slice(
+    url: str, run_id: str, *, seconds: float | None = None, longest: float = ALONE, most: float = math.inf
+) -> SliceResult:
     """Work on a run for about `seconds`, or up to `longest` while nobody else waits.
 
-    Without `seconds` for as long as `slice_seconds` says: the shorter, the more others wait.
+    Without `seconds` for as long as `slice_seconds` says: the shorter, the more others wait. Somebody's run is stopped
+    when it was trained for `most` seconds in all.
     """
     began = time.monotonic()
     if is_leaving():
@@ -71,7 +77,7 @@ def run_slice(url: str, run_id: str, *, seconds: float | None = None, longest: f
 
     try:
         lease = store.acquire(run_id, this_process())
-        status = work(store, lease, seconds=seconds, longest=longest, watch=count) if lease else None
+        status = work(store, lease, seconds=seconds, longest=longest, most=most, watch=count) if lease else None
     except LeaseLost:
         status = None
     return SliceResult(run_id, status, steps, time.monotonic() - began)
@@ -83,6 +89,7 @@ def work(
     *,
     seconds: float | None = None,
     longest: float = ALONE,
+    most: float = math.inf,
     watch: Callable[[Step], None] | None = None,
 ) -> Status:
     """Work under a lease and release it; returns the run's status. `watch` is shown every step.
@@ -97,7 +104,7 @@ def work(
     task: _Work | None = None
     try:
         with alive(store, lease):
-            task = _Work(store, lease, watch)
+            task = _Work(store, lease, watch, math.inf if lease.owner is None else most)
             status = task.go(seconds, longest)
     except NotWanted:
         return store.release(lease, "queued")
@@ -111,7 +118,8 @@ def work(
             if isinstance(error, NonFinite):
                 task.checkpoint()  # its weights are still good, and show what was about to break
         return store.release(lease, "failed", in_words(error, step))
-    status = store.release(lease, status, train_seconds=task.worked)
+    said = time_is_up(task.worked, task.state.step - 1) if task.spent else None
+    status = store.release(lease, status, said, train_seconds=task.worked)
     _keep(lease, task)
     return status
 
@@ -119,8 +127,8 @@ def work(
 class _Work:
     """A slice in progress: the live state, and what is measured but not yet written."""
 
-    def __init__(self, store: RunStore, lease: Lease, watch: Callable[[Step], None] | None) -> None:
-        self.store, self.lease, self.watch = store, lease, watch
+    def __init__(self, store: RunStore, lease: Lease, watch: Callable[[Step], None] | None, most: float) -> None:
+        self.store, self.lease, self.watch, self.most = store, lease, watch, most
         self.config = RunConfig.model_validate(lease.config)
         self.state, self.seq = _state(store, lease, self.config)
         self.size, self.keeping = 0, 0.0
@@ -128,6 +136,7 @@ class _Work:
         self.since = 0.0  # when the first of the rows was measured
         self.snapshots: list[Snapshot] = []
         self.pictured = -1
+        self.spent = False  # whether the run has had all the time that it may have
         if not lease.described:
             store.describe(lease, self.state.about)
         self.began = self.saved = time.monotonic()
@@ -200,6 +209,11 @@ class _Work:
             new = self.store.wishes(self.lease)
             if new.requests or (new.desired, new.target) != (wishes.desired, wishes.target):
                 return False, new
+            if self.worked > self.most:
+                self.spent = True
+                with contextlib.suppress(RunNotFound):
+                    self.store.desire(self.lease.run_id, "stopped")
+                return True, self.store.wishes(self.lease)
             if is_leaving() or now - self.began > self.allowed(new, seconds, longest):
                 return True, new
             look = time.monotonic() + LOOK

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
 from lstm_core.runs.addresses import database_url
-from lstm_core.runs.branches import Branches
+from lstm_core.runs.branches import check_going_on
 from lstm_core.runs.leases import CHANGED, LeasedWrites, held, locked, present, update
 from lstm_core.runs.library import Library
 from lstm_core.runs.overview import Overview
@@ -52,7 +52,7 @@ _PULSE = sa.select(runs.c.id, runs.c.revision, runs.c.seq, runs.c.state_version)
 _FIELDS = [column for column in runs.c if column.name in Run.__dataclass_fields__]
 
 
-class RunStore(LeasedWrites, Queue, Branches, Library, Races, Trash, Overview):
+class RunStore(LeasedWrites, Queue, Races, Library, Trash, Overview):
     """All runs of one database and the files they need.
 
     Safe to share between threads, cheap to open again in another process.
@@ -92,18 +92,20 @@ class RunStore(LeasedWrites, Queue, Branches, Library, Races, Trash, Overview):
             update(connection, run_id, name=(name or "").strip()[:200] or None, **CHANGED)
 
     def desire(self, run_id: str, desired: Desired, target: int | None = None) -> None:
-        """Say what is wanted of a run (see the head of this file); raises RunNotFound."""
+        """Say what is wanted of a run (see the head of this file); raises RunNotFound and LimitReached."""
         with self._database.write() as connection:
             row = locked(connection, run_id)
             if row.status == "finished" or (row.status in OVER and desired != "running"):
                 return
             if desired == "paused" and target is not None and target > row.step:
                 desired = "running"
+            if desired == "running":
+                check_going_on(connection, row)
             values: dict[str, Any] = {"desired": desired, "target": target if desired == "running" else None}
             if not held(row):
                 values["status"] = "queued" if desired == "running" else desired
                 values["finished"] = time.time() if desired == "stopped" else None
-                if row.status == "failed":
+                if row.error is not None:
                     values |= {"error": None, "attempts": 0}
             update(connection, run_id, **values, **CHANGED)
 

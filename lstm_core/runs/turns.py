@@ -14,15 +14,16 @@ TURN = 2.0  # seconds after which the worker is given back to the engine
 TRIES = 4  # runs of the line that other workers may take at the same moment
 
 
-def turns(url: str, run_id: str) -> list[SliceResult]:
+def turns(url: str, run_id: str, most: float) -> list[SliceResult]:
     """Work on a run and then, for about `TURN` seconds, on those next in line; returns what became of each slice.
 
+    `most` are the seconds for which a run may be trained in all.
     The first is that of `run_id`, without a status where that run was not there to be taken; then there are no others.
     """
     until = time.monotonic() + TURN
-    done = [run_slice(url, run_id)]
+    done = [run_slice(url, run_id, most=most)]
     while done[-1].status is not None and time.monotonic() < until:
-        tried = (run_slice(url, other) for other in opened(url).waiting()[:TRIES])
+        tried = (run_slice(url, other, most=most) for other in opened(url).waiting()[:TRIES])
         had = next((result for result in tried if result.status is not None), None)
         if had is None:
             break
