@@ -34,8 +34,10 @@ PAGES = [
     _page("cell", "Inside the cell", "memory"),
     _page("runs", "Runs", "list"),
 ]
-if signing.offered() or signing.required() or teaching.offered():
+if signing.offered() or signing.required():
     PAGES.append(_page("account", "Sign in", "account_circle"))
+elif teaching.offered():
+    PAGES.append(_page("account", "Teacher", "account_circle"))
 page = st.navigation(PAGES, position="top")
 with turns.turn():
     page.run()

@@ -70,7 +70,7 @@ def identity() -> Identity:
     if isinstance(owner_here, str) and owner_here:
         return Identity(owner_here, local, here.teacher)
     here.token = here.token or new_token()
-    return Identity(owner_of(here.token), local, here.teacher, lasting=False)
+    return Identity(owner_of(here.token), local, here.teacher, lasting=not known)  # nothing is known after signing out
 
 
 def connection() -> Mapping[str, Any]:

@@ -61,6 +61,7 @@ class Visitor:
         self.sent: list[bytes] = []
         self.toasts: list[str] = []
         self.finished = 0  # reruns that came to their end
+        self.redirect = ""  # where the page was sent to sign in or out
         self.session = ""  # the id by which a page takes its session up again when its line was cut
         self._at: dict[tuple[int, ...], Element] = {}
         self._values: dict[str, WidgetState] = {}  # of every widget, as the page reports them
@@ -220,6 +221,8 @@ class Visitor:
                 self.session = message.new_session.initialize.session_id
                 self._script = message.new_session.page_script_hash
                 self._drawn_fragments.clear()
+            case "auth_redirect":
+                self.redirect = message.auth_redirect.url
             case "navigation":
                 self._pages = {page.page_script_hash: page.url_pathname for page in message.navigation.app_pages}
                 self._script = message.navigation.page_script_hash

@@ -15,8 +15,7 @@ PASSWORD = "teacher-password"
 
 def page() -> None:
     here = session.begin("account")
-    with st.container(key="account"):
-        st.header("Sign in", anchor=False)
+    with st.container(key="account", width=480):
         if signing.offered() or signing.required():
             _person()
         if teaching.offered():
@@ -26,6 +25,7 @@ def page() -> None:
 
 
 def _person() -> None:
+    st.subheader("Sign in", anchor=False)
     person = owning.identity().person
     if person is not None:
         st.markdown(f"You are signed in as **{plain(person)}**. Your runs are yours in every browser in which you are.")
