@@ -95,6 +95,11 @@ def fixed(secure: bool) -> dict[str, str]:
     return told
 
 
+def _secured(name: bytes, value: bytes) -> bytes:
+    """A cookie that goes over https goes over nothing else; Streamlit would not know behind a proxy."""
+    return value + b"; Secure" if name == b"set-cookie" and b"secure" not in value.lower() else value
+
+
 class Headers:
     """Middleware that adds the headers to what the app answers."""
 
@@ -106,9 +111,14 @@ class Headers:
             await self.app(scope, receive, send)
             return
 
+        secure = scope["scheme"] == "https"
+
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(fixed(scope["scheme"] == "https"))
+                headers = MutableHeaders(scope=message)
+                headers.update(fixed(secure))
+                if secure:
+                    message["headers"] = [(name, _secured(name, value)) for name, value in message["headers"]]
             await send(message)
 
         await self.app(scope, receive, told)
