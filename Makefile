@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check bench clean
+.PHONY: run test check bench audit deploy clean
 
 run: .venv/.installed  ## install what is missing, then serve the page
 	@$(BIN)/lstm-lab $(ARGS)
@@ -20,6 +20,13 @@ check: .venv/.dev  ## format, lint, types
 bench: .venv/.dev  ## the measurements behind the claims, as ratios in one run
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m tests.bench $(ARGS)
+
+audit: .venv/.dev  ## the pinned packages against the known weaknesses; asks the package index, so it needs the network
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement constraints.txt
+
+deploy: .venv/.dev  ## try the recipe in assets/deploy for real: nginx and Caddy (or one, by ARGS) must be installed
+	$(BIN)/python -m tests.chromium
+	$(BIN)/python -m tests.deploy $(ARGS)
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/output

@@ -159,7 +159,9 @@ def pages(page: Page, url: str, folder: Path) -> None:
     table.write_bytes(csv_of(walk()))
     lab.bring(table)
     expect(lab.sidebar).to_contain_text("walk.csv")
-    assert lab.errors == []
+    # Streamlit asks below a page's address first, and at the root when there is nothing.
+    errors = [error for error in lab.errors if "404" not in error]
+    assert not errors, errors
 
 
 def main(kinds: list[str]) -> int:
