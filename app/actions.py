@@ -161,6 +161,15 @@ def _rename(action: Mapping[str, Any]) -> None:
     changes.rename(_own(action).id, str(action.get("value") or ""))
 
 
+def _pin(action: Mapping[str, Any]) -> None:
+    """Let the run stay as it is when the store needs room."""
+    changes.pin(_own(action).id, True)
+
+
+def _unpin(action: Mapping[str, Any]) -> None:
+    changes.pin(_own(action).id, False)
+
+
 def _delete(action: Mapping[str, Any]) -> None:
     """Throw the run away; who looks at it looks at the example then."""
     run = _own(action)
@@ -211,6 +220,8 @@ ACTIONS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "weights": _weights,
     "try": _try,
     "rename": _rename,
+    "pin": _pin,
+    "unpin": _unpin,
     "delete": _delete,
     "restore": _restore,
     "remove": _remove,

@@ -71,6 +71,12 @@ def rename(run_id: str, name: str) -> None:
     services.store().rename(run_id, name)
 
 
+def pin(run_id: str, pinned: bool) -> None:
+    """Keep a run whole when the store needs room, or no longer."""
+    _mine(run_id, "pin")
+    services.store().pin(run_id, pinned)
+
+
 def delete(run_id: str) -> None:
     """Throw a run away, to be had back for a day."""
     _mine(run_id, "delete")

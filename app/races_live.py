@@ -93,8 +93,11 @@ class Feed:
     def _read(self) -> Answer:
         store = self._store()
         race, runners = store.race(self._id), store.runners(self._id)
-        others = len(set(store.waiting()) - {runner.run for runner in runners})
-        state = (race.plan, others, [(r.run, r.revision, r.seq, r.state_version) for r in runners])
+        queue, own = store.queue(), {runner.run for runner in runners}
+        others = len(queue.keys() - own)
+        begun = any(runner.step >= 0 for runner in runners)
+        line = None if begun else next((place.words for run, place in queue.items() if run in own), None)
+        state = (race.plan, others, line, [(r.run, r.revision, r.seq, r.state_version) for r in runners])
         if self._answer is not None and state == self._state:
             return self._answer
         width = stretch(max((runner.steps for runner in runners), default=1))
@@ -104,7 +107,7 @@ class Feed:
         if any(runner.step >= 0 for runner in runners):
             self._paces.append((time.monotonic(), sum(max(runner.step, 0) for runner in runners)))
         self._state = state
-        return self._put_together(race, runners, others, width)
+        return self._put_together(race, runners, others, line, width)
 
     def _follow(self, store: RunStore, plan: Plan, runner: Runner, width: int) -> Followed:
         """Take in what a run has recorded since the last look."""
@@ -132,7 +135,7 @@ class Feed:
         if steps:
             kept.after = _ratio(store, runner.run, steps[-1])
 
-    def _put_together(self, race: Race, runners: Sequence[Runner], others: int, width: int) -> Answer:
+    def _put_together(self, race: Race, runners: Sequence[Runner], others: int, line: str | None, width: int) -> Answer:
         plan = race.plan
         results = [_result(runner, self._runs[runner.run], plan.config.task.metric) for runner in runners]
         steps = max((runner.steps for runner in runners), default=1)
@@ -146,7 +149,7 @@ class Feed:
         about = self._describe(race, results, width) | {
             "runs": [dataclasses.asdict(result) for result in results],
             "rows": [_row(row) for row in by_value(results, len(plan.values))],
-            "state": self._stand(runners, others),
+            "state": self._stand(runners, others) | {"line": line},
         }
         arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         body = save(arrays)

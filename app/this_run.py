@@ -11,6 +11,10 @@ from lstm_core.runs.records import Run
 
 NEWEST = 10
 KEY, CLASS = "this-run", "class-link"
+THINNED = (
+    "To save space most pictures along this run were taken out: the timeline has only a few steps. All curves, the "
+    "settings and the weights are kept. Pin a run under This run to keep it whole."
+)
 NOT_BEGUN = "The run has no weights yet: it has not begun."
 
 
@@ -37,6 +41,8 @@ def _one(run: Run) -> None:
         help="What the page and the list call it; empty is what it consists of.",
         **tying.tie(f"name:{run.id}", run.name or "", lambda name: _rename(run.id, name)),
     )
+    if owning.may_change(run):
+        _pin(run)
     here = st.context.url or ""
     st.caption("Link to this run: whoever opens it watches it live and cannot change it")
     st.code(links.address(here, {"watch": run.id}), language=None)
@@ -65,6 +71,19 @@ def _one(run: Run) -> None:
         disabled=not begun,
         width="stretch",
     )
+
+
+def _pin(run: Run) -> None:
+    st.toggle(
+        "Pinned",
+        help="A pinned run is kept whole when the store needs room. Of others most pictures are taken out then, the "
+        "oldest runs first; their numbers, settings and weights always stay.",
+        **tying.tie(f"pin:{run.id}", bool(run.pinned), lambda on: _act("pin" if on else "unpin", run.id)),
+    )
+
+
+def _act(name: str, run_id: str) -> None:
+    actions.perform({"name": name, "run": run_id})
 
 
 def _files(run: Run) -> str:
@@ -139,7 +158,9 @@ def _title(run: Run) -> str:
 
 
 def origin(run: Run | None) -> None:
-    """Where the run on the page comes from: the run it was forked from, as a link."""
+    """Where the run on the page comes from: the run it was forked from, as a link. And what of it is not kept."""
+    if run is not None and run.thinned is not None:
+        st.html(f'<p class="origin">{THINNED}</p>')
     if run is None or run.parent is None or run.fork_step is None:
         return
     parent = session.find(run.parent)

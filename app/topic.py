@@ -182,8 +182,7 @@ def describe(store: RunStore, run: Run, engine_ready: bool = True) -> dict[str, 
     training = run.config.get("training", {})
     now = {name: training.get(name) for name in ("learning_rate", "clip", "clip_threshold")}
     now |= {str(o["field"]): o["value"] for o in overrides}
-    waiting = store.waiting() if run.status in ("queued", "interrupted") else []
-    place = waiting.index(run.id) + 1 if run.id in waiting else None
+    place = store.queue_place(run.id) if run.status in ("queued", "interrupted") else None
     return {
         "type": "state",
         "run": run.id,
@@ -193,13 +192,14 @@ def describe(store: RunStore, run: Run, engine_ready: bool = True) -> dict[str, 
         "status": run.status,
         "desired": run.desired,
         "error": run.error,
+        "thinned": run.thinned is not None,
         "step": run.step,
         "steps": run.steps,
         "target": run.target,
         "speed": run.speed,
         "elapsed": run.train_seconds,
         "remaining": run.remaining,
-        "queue": None if place is None else {"place": place, "of": len(waiting)},
+        "queue": None if place is None else {"place": place.place, "of": place.of, "words": place.words},
         **now,
         "overrides": overrides,
         "snapshots": store.snapshot_steps(run.id),

@@ -72,7 +72,7 @@ export class Head {
     setText(this.word, told.word);
     setText(this.rest, told.rest);
     this.pill.dataset.tone = told.tone;
-    this.#complain(state?.status === "failed" ? state.error : missing ? { what: missing } : null);
+    this.#complain(["failed", "stopped"].includes(state?.status) ? state.error : missing ? { what: missing } : null);
     this.#announce(told);
   }
 

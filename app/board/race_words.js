@@ -7,7 +7,7 @@ const MANY = 5; // values that one sentence can name
 /** @returns {{word: string, rest: string, tone: "calm"|"live"|"done"|"bad"}} */
 export function standing(about) {
   if (!about) return { word: "", rest: "reading what was measured…", tone: "calm" };
-  const { runs, over, begun, others, failed, stopped, stopping, paused, seconds } = about.state;
+  const { runs, over, begun, others, line, failed, stopped, stopping, paused, seconds } = about.state;
   const join = (...parts) => parts.filter(Boolean).join(" · ");
   const ended = join(failed && `${failed} failed`, stopped && `${stopped} stopped`);
   if (!runs) return { word: "empty", rest: "all of its runs were deleted; add seeds to run it again", tone: "calm" };
@@ -20,7 +20,7 @@ export function standing(about) {
   if (paused) return { word: "paused", rest: place, tone: "calm" };
   const left = Number.isFinite(seconds) && seconds !== null ? `about ${duration(seconds)} left` : "";
   const wait = others ? `${count(others)} other ${others === 1 ? "run waits" : "runs wait"} as well` : "";
-  if (!begun) return { word: "waiting", rest: join(`${count(runs)} runs in the queue`, wait), tone: "calm" };
+  if (!begun) return { word: "waiting", rest: join(line ? `its first run is ${line}` : `${count(runs)} runs in line`, wait), tone: "calm" };
   return { word: "running", rest: join(place, left, ended, wait), tone: "live" };
 }
 

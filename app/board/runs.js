@@ -35,7 +35,7 @@ class Table {
     this.known = new Map(); // id → what the server said last
     this.rows = new Map(); // id → what is drawn
     this.chosen = new Set();
-    this.waiting = [];
+    this.waiting = new Map(); // id → its place in words, in the order of the line
     this.epoch = "";
     this.at = 0;
     this.limit = FEW;
@@ -141,7 +141,7 @@ class Table {
 
   #hear(told) {
     if (told.epoch !== this.epoch) this.known.clear();
-    Object.assign(this, { epoch: told.epoch, at: told.at, waiting: told.waiting, engine: told.engine, now: told.now });
+    Object.assign(this, { epoch: told.epoch, at: told.at, waiting: new Map(told.waiting), engine: told.engine, now: told.now });
     for (const row of told.rows) this.known.set(row.id, row);
     for (const id of told.gone) this.known.delete(id);
     const tasks = new Map([...this.known.values()].map((row) => [row.task, row.task_title]));
@@ -222,12 +222,14 @@ class Table {
   /** Who is being trained, and who is next. */
   #queue(present) {
     const running = present.filter((row) => row.status === "running").length;
-    const next = this.waiting.map((id) => this.known.get(id)).filter((row) => row && row.status !== "running");
-    const names = next.slice(0, 2).map(quoted).join(", then ");
-    const waits = next.length ? `${count(next.length)} waiting. Next: ${names}.` : "none waiting.";
+    const next = [...this.waiting.keys()].map((id) => this.known.get(id)).filter((row) => row && row.status !== "running");
+    const own = next.filter((row) => mine(row, this.me));
+    const whose = own.length && own.length < next.length ? `, ${count(own.length)} of them yours` : "";
+    const first = own.length ? ` ${quoted(own[0])} is ${this.waiting.get(own[0].id)}.` : "";
+    const waits = next.length ? `${count(next.length)} waiting${whose}.${first}` : "none waiting.";
     const starting = this.engine === "starting" ? "The workers are starting. " : "";
     setText(this.queue, `${starting}${running ? count(running) : "None"} running, ${waits}`);
-    setAttribute(this.queue, "title", next.map((row, place) => `${place + 1}. ${row.name ?? row.title}`).join("\n") || null);
+    setAttribute(this.queue, "title", own.map((row) => `${row.name ?? row.title}: ${this.waiting.get(row.id)}`).join("\n") || null);
   }
 
   #tools(found) {

@@ -1,9 +1,10 @@
 /** One run in the table: built once, then only what changed is written anew. */
 
 import { el, setAttribute, setText } from "./dom.js";
-import { age, best, stateOf, steps } from "./runs_words.js";
+import { age, best, keeping, stateOf, steps } from "./runs_words.js";
 import { number } from "./text.js";
 
+const THINNED = "To save space most of its pictures were taken out; all numbers, the settings and the weights are kept.";
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Row {
@@ -49,7 +50,8 @@ export class Row {
     setAttribute(this.link, "title", name);
     setAttribute(this.link, "href", told.deleted === null ? `${context.home}?run=${told.id}` : null);
     setAttribute(this.box, "aria-label", `Choose \u2068${name}\u2069`);
-    setText(this.under, told.name === null ? told.id : `${told.title} · ${told.id}`);
+    setText(this.under, [told.name === null ? "" : told.title, told.id, keeping(told)].filter(Boolean).join(" · "));
+    setAttribute(this.under, "title", told.thinned === null ? null : THINNED);
     setText(this.cells.task, told.task_title);
     setText(this.cells.initializer, told.initializer);
     setAttribute(this.path, "d", told.curve || null);

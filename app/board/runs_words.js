@@ -56,7 +56,10 @@ export function best(row) {
 export const stateOf = (row, { waiting, engine }) =>
   row.deleted !== null
     ? { word: "deleted", rest: "", tone: "calm" }
-    : describe({ ...row, engine, queue: waiting.includes(row.id) ? { place: waiting.indexOf(row.id) + 1, of: waiting.length } : null }, "live");
+    : describe({ ...row, engine, queue: waiting.has(row.id) ? { words: waiting.get(row.id) } : null }, "live");
+
+/** What beside its name tells of a run how it is kept. */
+export const keeping = (row) => [row.pinned ? "pinned" : "", row.thinned === null ? "" : "thinned"].filter(Boolean).join(" · ");
 
 export const steps = (row) => `${count(Math.max(row.step, 0))} / ${count(row.steps)}`;
 
@@ -79,6 +82,8 @@ export const ACTIONS = [
   { name: "extend", label: "Train on", help: "Gives a finished run as many steps again.", fits: (row) => (row.status === "finished" ? "" : "Only a finished run can be trained on."), own: true },
   { name: "pause", label: "Pause", help: "Holds the run; it can be resumed.", fits: (row) => (going(row) ? "" : "Only a run that is running or waiting can be paused."), own: true },
   { name: "fork", label: "Fork", help: "Begins a new run that goes on from here with the settings of the Lab, and opens it there.", most: 1, fits: (row) => (row.step >= 0 ? "" : "The run has recorded no step to go on from."), own: true },
+  { name: "pin", label: "Pin", help: "Keeps the run whole when the store needs room; others are thinned then, the oldest first.", fits: (row) => (row.pinned ? "This run is pinned already." : ""), own: true },
+  { name: "unpin", label: "Unpin", help: "Lets the run be thinned when the store needs room.", fits: (row) => (row.pinned ? "" : "Only a pinned run can be unpinned."), own: true },
   { name: "delete", label: "Delete", help: "Takes the run out of the list and stops it; for 24 hours it can be had back.", own: true },
   { name: "restore", label: "Take back", help: "Puts the run into the list again; what was running is stopped.", thrown: true, own: true },
   { name: "remove", label: "Remove for good", help: "Frees the space now; nothing brings the run back.", thrown: true, own: true },

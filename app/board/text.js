@@ -63,10 +63,7 @@ export function describe(state, link, sharing = false, best = NaN) {
       if (state.desired === "paused") return { word: "paused", rest: place, tone: "calm" };
       if (state.engine === "starting")
         return { word: "starting up", rest: "the workers are loading; the first time takes a few seconds", tone: "calm" };
-      if (state.queue && state.queue.place > 0) {
-        const wait = Number.isFinite(state.queue.seconds) ? `about ${duration(state.queue.seconds)}` : "";
-        return { word: "waiting", rest: join(`place ${state.queue.place} of ${state.queue.of}`, wait), tone: "calm" };
-      }
+      if (state.queue) return { word: "waiting", rest: state.queue.words, tone: "calm" };
       return { word: "starting", rest: state.step >= 0 ? place : "the first point comes in a moment", tone: "calm" };
     case "running":
       if (state.desired === "paused") return { word: "pausing…", rest: place, tone: "live" };

@@ -21,7 +21,7 @@ SHORTEST, LONGEST = 0.15, 1.0  # seconds of a slice while others wait
 FIRST = 0.1  # of a run that has nothing to show yet, while others wait
 ALONE = 10.0  # of a slice that nobody waits for: the runs of a race do not cut each other short
 AHEAD = 5.0  # seconds by which a clock may be ahead; what is said to have happened later was noted by a wrong one
-_ORDINALS = ("Next", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
+_ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Place:
 
     @property
     def words(self) -> str:
-        """As a person reads it: «Third in line, about 4 s, behind 1 run of the same owner»."""
+        """As a person reads it: «third in line, about 4 s, behind 1 run of the same owner»."""
         which = _ORDINALS[self.place - 1] if self.place <= len(_ORDINALS) else _ordinal(self.place)
         said = f"{which} in line, {_about(self.seconds)}"
         return f"{said}, behind {self.own} {'run' if self.own == 1 else 'runs'} of the same owner" if self.own else said

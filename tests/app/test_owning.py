@@ -22,7 +22,7 @@ from tests import loops
 from tests.serving import Server, serve
 from tests.visitors import OWNER, Visitor, visit
 
-CHANGES = ("pause", "resume", "stop", "step", "extend", "override", "rename", "delete")
+CHANGES = ("pause", "resume", "stop", "step", "extend", "override", "rename", "pin", "unpin", "delete")
 FOREIGN = {"X-Forwarded-For": "203.0.113.7"}  # somebody at another machine, by way of a proxy
 REFUSED = "Refused: "
 CONFIG = RunConfig().replace(**{"training.steps": 200, "model.hidden_size": 8})

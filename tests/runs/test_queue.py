@@ -132,7 +132,7 @@ def test_the_place_counts_everybody_and_names_nobody(store: RunStore) -> None:
     assert [(place.place, place.of, place.own) for place in places.values()] == [(1, 3, 0), (2, 3, 0), (3, 3, 1)]
     assert [place.seconds for place in places.values()] == [LONGEST, 2 * LONGEST, 3 * LONGEST]
     assert store.queue_place(mine[0]) is None
-    assert places[mine[2]].words == "Third in line, about 3 s, behind 1 run of the same owner"
+    assert places[mine[2]].words == "third in line, about 3 s, behind 1 run of the same owner"
     assert not any(word in places[mine[2]].words for word in ("one", "two"))
 
 
@@ -143,7 +143,7 @@ def test_a_long_step_is_waited_for(store: RunStore) -> None:
     store.append(lease, [rows(0, 0, 1)], step=0, speed=0.1)
     place = store.queue_place(second)
     assert place is not None
-    assert place.words == "Next in line, about 10 s"
+    assert place.words == "next in line, about 10 s"
 
 
 def test_the_runs_of_one_race_wait_for_longer_slices(store: RunStore) -> None:
@@ -159,8 +159,8 @@ def test_the_runs_of_one_race_wait_for_longer_slices(store: RunStore) -> None:
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (Place(1, 1, 0, 0.3), "Next in line, less than a second"),
-        (Place(10, 12, 0, 8.2), "Tenth in line, about 8 s"),
+        (Place(1, 1, 0, 0.3), "next in line, less than a second"),
+        (Place(10, 12, 0, 8.2), "tenth in line, about 8 s"),
         (Place(11, 30, 2, 80.0), "11th in line, about 80 s, behind 2 runs of the same owner"),
         (Place(22, 30, 0, 240.0), "22nd in line, about 4 min"),
         (Place(113, 200, 0, 240.0), "113th in line, about 4 min"),
