@@ -16,6 +16,8 @@ from lstm_core.config import RunConfig, TrainingConfig
 from lstm_core.files import FileProblem
 from lstm_core.runs.records import CHANGEABLE, OVER, Run, StoreError
 
+MOST = 2**31 - 1  # steps that a run may count
+
 
 def perform(action: Mapping[str, Any]) -> None:
     """Carry out what a button of the page or the board asks for; what cannot be done is said on the page.
@@ -95,8 +97,7 @@ def _step(action: Mapping[str, Any]) -> None:
     run = _own(action)
     if run.status in ("stopped", "failed"):
         raise StoreError(f"This run is {run.status}: there is no step left to take. Press Same weights to begin again.")
-    count = action.get("n")
-    count = count if isinstance(count, int) and count > 0 else 1
+    count = _whole(action, "n") or 1
     waiting = run.target if run.desired == "running" and run.target is not None else run.step
     here = run.step if run.status == "finished" else max(run.step, waiting)
     if run.status == "finished" or here >= run.steps:
@@ -117,7 +118,7 @@ def _override(action: Mapping[str, Any]) -> None:
     """Another learning rate or clipping from the next step on; the value must be one the settings would take."""
     run, name, value = _own(action), str(action.get("field")), action.get("value")
     if name not in CHANGEABLE:
-        raise StoreError(f"{name} cannot be changed in mid-run; change it in the sidebar and press Train.")
+        raise StoreError(f"{name[:60]} cannot be changed in mid-run; change it in the sidebar and press Train.")
     if run.status in OVER:
         raise StoreError(f"This run is {run.status}: change the setting in the sidebar and press Train.")
     _check_unlocked(f"training.{name}")
@@ -128,8 +129,8 @@ def _override(action: Mapping[str, Any]) -> None:
 def _fork(action: Mapping[str, Any]) -> None:
     """A new run that goes on from a step of this one, with the settings of the sidebar."""
     run = _run(action)
-    place = action.get("step")
-    step = place if isinstance(place, int) else run.step
+    place = _whole(action, "step")
+    step = run.step if place is None else place
     config, notes = branching.fork(session.current().config, session.settings_of(run), step)
     session.check_locks(config)
     if not session.first_press("fork"):
@@ -154,7 +155,7 @@ def _try(action: Mapping[str, Any]) -> None:
     """A new run with this one's settings but for those of an experiment that was proposed."""
     changes = action.get("settings")
     config = session.settings_of(_run(action))
-    _begin(action, config.replace(**changes) if isinstance(changes, Mapping) else config)
+    _begin(action, config.replaced(changes) if isinstance(changes, Mapping) else config)
 
 
 def _rename(action: Mapping[str, Any]) -> None:
@@ -199,6 +200,12 @@ def _run(action: Mapping[str, Any]) -> Run:
     if here.watching and run_id == here.run:
         raise StoreError("This run is to look at only. Make a copy with these settings to train one of your own.")
     return services.store().get(run_id)
+
+
+def _whole(action: Mapping[str, Any], name: str) -> int | None:
+    """A whole number that a button gave; None for what is none, or larger than any number of steps."""
+    value = action.get(name)
+    return value if isinstance(value, int) and 0 <= value <= MOST else None
 
 
 def _check_unlocked(path: str) -> None:

@@ -16,6 +16,7 @@ from lstm_core.shapes import CLASSES, NOT_OF_A_LAYER, Arguments, Dimension, Para
 from lstm_core.wording import count
 
 FIRST = ("cell", "input_size", "hidden_size", "num_layers", "bidirectional")  # the order of the widgets
+MOST_SAID = 40  # arguments in an address that are looked at
 MANY_STEPS = 7  # columns of the picture, of longer sequences the ends
 
 
@@ -42,7 +43,7 @@ def _arguments(config: RunConfig) -> Arguments:
 
 def _with(given: Arguments, said: str) -> Arguments | None:
     """`said` is written as in hidden_size:8,bias:false; None where it is no such thing."""
-    pairs = (part.partition(":") for part in said.split(",") if part)
+    pairs = (part.partition(":") for part in said.split(",", MOST_SAID)[:MOST_SAID] if part)
     try:
         return Arguments.model_validate(given.model_dump() | {name: value for name, _, value in pairs})
     except ValidationError as error:

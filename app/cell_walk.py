@@ -94,8 +94,8 @@ def _steps(run: Run) -> list[int]:
 
 def _after(steps: list[int]) -> int:
     """The step that the address names, or the last one before it that is known."""
-    said = session.own("after")
-    return max(step for step in steps if not said.isdecimal() or step <= int(said))
+    said = session.own_number("after")
+    return max(step for step in steps if said is None or step <= said)
 
 
 def _title(run: Run) -> str:
@@ -160,8 +160,7 @@ def _walk(
 
 
 def _number(name: str) -> int:
-    said = session.own(name)
-    return int(said) if said.isdecimal() and len(said) < 7 else 0
+    return session.own_number(name) or 0
 
 
 def _choose_place(walk: Walk) -> None:
@@ -192,4 +191,5 @@ def _layer_words(layer: str) -> str:
 def _moved(place: Mapping[str, Any]) -> None:
     """Somebody rests at a step, or wants another unit."""
     session.touch()
-    session.set_own(t=str(int(place.get("t", 0))), unit=str(int(place.get("unit", 0))))
+    chosen = {name: place.get(name) for name in ("t", "unit")}
+    session.set_own(**{name: str(at) for name, at in chosen.items() if isinstance(at, int) and 0 <= at < 10**6})

@@ -18,22 +18,19 @@ from starlette.responses import JSONResponse, Response
 
 from app.hub import POINTS, Hub
 from app.topic import KEEP, describe, reset
-from lstm_core.runs.records import RunNotFound, StoreError
+from lstm_core.runs.records import RunNotFound, StoreError, checked_id
 from lstm_core.runs.store import RunStore
 from lstm_core.runs.telemetry import heading
 
-RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ARRAY = re.compile(r"[A-Za-z0-9_]+(?:[./][A-Za-z0-9_]+){0,6}")
 SAMPLES = 64
 LARGEST = 4 * 2**20  # bytes of a history
+TOO_LARGE = b"too large"
 GREATEST = 2**31 - 1
 
 
 def _run_id(request: Request) -> str:
-    run_id = str(request.path_params["id"])
-    if not RUN_ID.fullmatch(run_id):
-        raise RunNotFound(run_id[:64])
-    return run_id
+    return checked_id(str(request.path_params["id"]))
 
 
 def _number(text: str, low: int, high: int) -> int:
@@ -71,7 +68,7 @@ async def history(hub: Hub, request: Request) -> Response:
         return _failed(error)
     if data is None:
         return _no(404, f"No snapshot of run {run_id!r} has {name}{'' if sample is None else f' of sample {sample}'}.")
-    if len(data) > LARGEST:
+    if data is TOO_LARGE:
         return _no(413, f"{name} is too large to be sent for all steps; ask for a snapshot of one step.")
     return Response(data, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
@@ -85,8 +82,9 @@ def _stacked(hub: Hub, run_id: str, name: str, sample: int | None) -> bytes | No
 
 @lru_cache(maxsize=32)
 def _kept(store: RunStore, run_id: str, _revision: int, _newest: int, name: str, sample: int | None) -> bytes | None:
-    """Read once for all who look at the same run at the same time."""
-    return store.stacked(run_id, name, sample)
+    """Read once for all who look at the same run at the same time; of what is too large only that it is."""
+    data = store.stacked(run_id, name, sample)
+    return TOO_LARGE if data is not None and len(data) > LARGEST else data
 
 
 async def poll(hub: Hub, request: Request) -> Response:

@@ -59,16 +59,19 @@ def opened(book: Book) -> Lesson | None:
 
 def progress(lesson: Lesson) -> Progress:
     """What the address says of the lesson that is open; what it cannot mean is as if it were not there."""
-    said = session.own("guess")
-    guess = int(said) if said.isascii() and said.isdigit() and 1 <= int(said) <= len(lesson.choices) else None
-    found = [session.find(run_id) for run_id in filter(None, session.own("made").split("."))]
+    said = session.own_number("guess")
+    guess = said if said is not None and 1 <= said <= len(lesson.choices) else None
+    made = session.own("made").split(".", len(lesson.runs))  # with one more than there are, none of them fits
+    found = [session.find(run_id) for run_id in filter(None, made)]
     runs = tuple(run for run in found if run is not None)
     fits = len(runs) == len(lesson.runs) and all(map(_fits, runs, lesson.runs))
     now = Progress(guess, runs if fits and guess is not None else (), lesson)
     if guess is not None:
         kept = session.current().lessons.setdefault(lesson.slug, {})
         kept |= (
-            {"guess": said} | ({"made": session.own("made")} if now.runs else {}) | ({"done": "1"} if now.over else {})
+            {"guess": str(guess)}
+            | ({"made": session.own("made")} if now.runs else {})
+            | ({"done": "1"} if now.over else {})
         )
     return now
 

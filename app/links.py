@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -19,6 +20,7 @@ from lstm_core.config import RunConfig
 from lstm_core.tasks import TASKS
 
 NAMES = ("lock", "hide")  # in the address
+MOST = 200  # names in each that are looked at
 READY = "ready"
 GROUPS: Mapping[str, str] = {"task": "Task", "model": "Model", "init": "Initialization", "training": "Training"}
 REASON = "Locked by the link."
@@ -47,10 +49,10 @@ class Locks:
 
 def from_query(query: Mapping[str, str]) -> tuple[Locks, list[str]]:
     """What an address locks and hides, and a sentence for every name in it that is none."""
-    given = {name: list(dict.fromkeys(_split(query.get(name, "")))) for name in NAMES}
+    given = {name: list(dict.fromkeys(islice(_split(query.get(name, "")), MOST))) for name in NAMES}
     notes = [_unknown(part, name) for name, parts in given.items() for part in parts if part not in titles()]
     lock, hide = (frozenset(part for part in given[name] if part in titles()) for name in NAMES)
-    return Locks(lock, hide), notes
+    return Locks(lock, hide), settle.few(notes)
 
 
 def keep(locks: Locks, before: RunConfig, after: RunConfig) -> tuple[RunConfig, list[str]]:

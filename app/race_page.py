@@ -59,8 +59,8 @@ def wish(config: RunConfig, race: Race | None) -> Wish:
     same = race is not None and factor.path == race.plan.vary
     before = [races.as_text(value) for value in race.plan.values] if race is not None and same else list(factor.usual)
     line = session.own("values") or races.as_line(before)
-    seeds, usual_seeds = session.own("seeds"), len(race.plan.seeds) if race is not None else races.SEEDS
-    count = int(seeds) if seeds.isdecimal() and 0 < int(seeds) <= MOST_RUNS else usual_seeds
+    seeds, usual_seeds = session.own_number("seeds"), len(race.plan.seeds) if race is not None else races.SEEDS
+    count = seeds if seeds is not None and 0 < seeds <= MOST_RUNS else usual_seeds
     return Wish(factor, races.read(line), count)
 
 
@@ -256,7 +256,7 @@ def _stop(race_id: str, _action: Mapping[str, Any]) -> None:
 def _seeds(race_id: str, action: Mapping[str, Any]) -> None:
     count = action.get("n")
     if session.first_press("race:seeds"):
-        changes.add_seeds(race_id, count if isinstance(count, int) and count > 0 else 1)
+        changes.add_seeds(race_id, count if isinstance(count, int) and 0 < count <= MOST_RUNS else 1)
 
 
 def _delete(race_id: str, _action: Mapping[str, Any]) -> None:

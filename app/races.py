@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 from app.fields import Control, controls, schemes, settings_in
 from lstm_core.cells import CELLS
 from lstm_core.config import RunConfig
-from lstm_core.race_plan import FORGET_BIAS, in_words
+from lstm_core.race_plan import FORGET_BIAS, MOST_RUNS, in_words
 from lstm_core.recipes import BiasForget
 
 EMPTY = "empty"  # how the value of a setting that may be empty is written where it is
@@ -133,7 +133,7 @@ def as_line(values: Sequence[Any]) -> str:
 
 def read(line: str) -> list[str | None]:
     """The values in a line of text, between commas, semicolons or spaces; each still as text, `empty` as None."""
-    parts = re.split(r"[,;\s]+", line.replace("−", "-").strip(" ,;"))
+    parts = re.split(r"[,;\s]+", line.replace("−", "-").strip(" ,;"), maxsplit=MOST_RUNS + 1)[: MOST_RUNS + 1]
     return [None if part == EMPTY else part for part in parts if part]
 
 

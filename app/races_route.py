@@ -16,10 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from app.fetch import RUN_ID
 from app.races_live import Answer, Feed
 from lstm_core.runs.races import RaceNotFound
-from lstm_core.runs.records import StoreError
+from lstm_core.runs.records import ID, StoreError
 from lstm_core.runs.store import RunStore
 
 KEPT = 8  # races that stay at hand
@@ -50,14 +49,19 @@ class Feeds:
 
     def answer(self, race_id: str) -> Answer:
         """What is known of a race; raises RaceNotFound."""
-        if not RUN_ID.fullmatch(race_id):
+        if not ID.fullmatch(race_id):
             raise RaceNotFound(race_id)
         with self._lock:
             feed = self._feeds.setdefault(race_id, Feed(self._store, race_id))
             self._feeds.move_to_end(race_id)
             while len(self._feeds) > KEPT:
                 self._feeds.popitem(last=False)
-        return feed.answer()
+        try:
+            return feed.answer()
+        except RaceNotFound:
+            with self._lock:
+                self._feeds.pop(race_id, None)  # what is not there must not take the place of what is
+            raise
 
 
 async def curves(feeds: Feeds, request: Request) -> Response:

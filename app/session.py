@@ -92,6 +92,12 @@ def own(name: str, usual: str = "") -> str:
     return current().own.get(name, usual)
 
 
+def own_number(name: str) -> int | None:
+    """The whole number that the address says under a name of the page's own; None where it is none, or has no end."""
+    said = own(name)
+    return int(said) if said.isascii() and said.isdecimal() and len(said) < 10 else None
+
+
 def set_own(**values: str | None) -> None:
     """Put values under names that belong to the page alone into the address; None takes one out."""
     session = current()
@@ -262,7 +268,7 @@ def reopen(given: str | None) -> None:
 
 def say(messages: list[str]) -> None:
     """Show sentences once, above the page, after a button could not do what it is for."""
-    current().refusals = messages
+    current().refusals = settle.few(messages)
 
 
 def first_press(button: str) -> bool:

@@ -13,6 +13,8 @@ from lstm_core.settings import Settings
 from lstm_core.tasks import TASKS
 
 Tree = dict[str, Any]
+DEEPEST = 4  # parts of a setting's name
+MOST_NOTES = 12  # sentences about one link
 
 
 def change(config: RunConfig, path: str, value: Any) -> tuple[RunConfig, list[str]]:
@@ -67,18 +69,24 @@ def from_link(query: Mapping[str, str]) -> tuple[RunConfig, list[str]]:
     tree: Tree = {"task": {"name": query.get("task", RunConfig().task.name)}}
     notes = []
     for path, text in query.items():
-        *groups, name = path.split(".")
+        *groups, name = path.split(".", DEEPEST)
         place: Any = tree
         for group in groups:
             place = place.setdefault(group, {}) if isinstance(place, dict) else None
         if path == "task":
             continue
-        if isinstance(place, dict) and not isinstance(place.get(name), dict):
+        if len(groups) < DEEPEST and isinstance(place, dict) and not isinstance(place.get(name), dict):
             place[name] = None if text == "" else text
         else:
-            notes.append(f"{path} is not a setting; remove it or check its spelling.")
+            notes.append(f"{path[:60]} is not a setting; remove it or check its spelling.")
     config, more = settle(tree, link=True)
-    return config, notes + more
+    return config, few(notes + more)
+
+
+def few(notes: list[str]) -> list[str]:
+    """The first of many sentences, and how many more there would be."""
+    left = len(notes) - MOST_NOTES
+    return notes if left <= 0 else [*notes[:MOST_NOTES], f"The same holds of {left} more parts of the link."]
 
 
 def settle(

@@ -25,12 +25,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from app import metrics, races_route, runs_list
 from app.board.route import figures
 from app.exports import export
-from app.fetch import RUN_ID, SAMPLES, history, poll, snapshot
+from app.fetch import SAMPLES, history, poll, snapshot
 from app.findings import Findings
 from app.hub import Hub
 from app.static import serve_static
 from app.topic import Topic, newest, reset
-from lstm_core.runs.records import StoreError
+from lstm_core.runs.records import ID, StoreError
 
 __all__ = ["Hub", "routes"]
 
@@ -44,7 +44,7 @@ class Ask(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    watch: str | None = Field(None, pattern=f"^{RUN_ID.pattern}$")
+    watch: str | None = Field(None, pattern=f"^{ID.pattern}$")
     sample: int | None = Field(None, ge=0, lt=SAMPLES)
     after: int = Field(-1, ge=-1)
     revision: int = Field(-1, ge=-1)

@@ -21,6 +21,7 @@ from lstm_core.xray import XRay, xray
 OWN = "own"  # the settings of the Lab, whatever they are
 USUAL = ("pytorch", "keras", "chrono")
 NONE = "none"
+READ = 200  # names in an address that are looked at
 MOST = 6  # beside each other; with more nobody could tell them apart
 LARGE = 128  # units beyond which it takes longer than a glance
 
@@ -39,7 +40,7 @@ def chosen(written: str) -> Choice:
         return Choice(USUAL)
     if written == NONE:
         return Choice(())
-    names = list(dict.fromkeys(name.strip() for name in written.split(",") if name.strip()))
+    names = list(dict.fromkeys(name.strip() for name in written.split(",", READ)[:READ] if name.strip()))
     known = [name for name in names if name in STYLES]
     problems = [
         f"“{name[:40]}” is no initializer; choose some of {', '.join(STYLES)}." for name in names if name not in STYLES
@@ -47,7 +48,7 @@ def chosen(written: str) -> Choice:
     if len(known) > MOST:
         left = ", ".join(title(name) for name in known[MOST:])
         problems.append(f"Of {len(known)} initializers the first {MOST} are shown, without {left}.")
-    return Choice(tuple(known[:MOST]) or USUAL, tuple(problems))
+    return Choice(tuple(known[:MOST]) or USUAL, tuple(settle.few(problems)))
 
 
 def written(names: Sequence[str]) -> str | None:

@@ -96,6 +96,10 @@ class RunConfig(Settings):
 
     def replace(self, **values: Any) -> RunConfig:
         """A copy with dotted names set: `config.replace(**{"training.seed": 2})`; validated like a new one."""
+        return self.replaced(values)
+
+    def replaced(self, values: Mapping[str, Any]) -> RunConfig:
+        """The same of any names, also ones that no argument may have."""
         nested = self.model_dump()
         for path, value in values.items():
             _put(nested, path, value)

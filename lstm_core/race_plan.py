@@ -16,6 +16,7 @@ from lstm_core.recipes import BiasForget
 from lstm_core.settings import Impossible, Settings
 
 MOST_RUNS = 64
+SAID = 4  # sentences of a refusal
 MOST_STEPS = 1_000_000  # of all runs together, so that reading them all at once stays cheap
 MOST_SEEDS = 2**31  # a seed is smaller than this
 FORGET_BIAS = "init.bias.value"
@@ -67,7 +68,7 @@ class Plan:
 
     def with_seeds(self, count: int) -> Plan:
         """The same race with `count` more seeds behind its last; raises Impossible as `plan` does."""
-        more = [(max(self.seeds) + 1 + k) % MOST_SEEDS for k in range(count)]
+        more = [(max(self.seeds) + 1 + k) % MOST_SEEDS for k in range(min(count, MOST_RUNS))]
         return plan(self.config, self.vary, self.values, (*self.seeds, *more))
 
     def dump(self) -> dict[str, Any]:
@@ -86,6 +87,10 @@ def plan(config: RunConfig, vary: str, values: Sequence[Any], seeds: Sequence[in
     """A race that can be run; raises Impossible with a sentence for each thing that could not."""
     if vary in _APART or vary in RunConfig.model_fields:
         raise Impossible(f"{vary} cannot be varied: {_APART.get(vary, 'it is many settings; name one of them')}.")
+    if len(values) > MOST_RUNS or len(seeds) > MOST_RUNS:
+        raise Impossible(
+            f"These are {max(len(values), len(seeds))} values or seeds; choose at most {MOST_RUNS} runs in all."
+        )
     kept, problems = [], []
     for value in values:
         try:
@@ -104,7 +109,7 @@ def plan(config: RunConfig, vary: str, values: Sequence[Any], seeds: Sequence[in
     if not problems:
         problems = _size_problems(made)
     if problems:
-        raise Impossible(" ".join(problems))
+        raise Impossible(" ".join(problems[:SAID]))
     return replace(made, config=config.replace(**{"training.seed": seeds[0]}))
 
 

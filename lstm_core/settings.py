@@ -60,13 +60,13 @@ def explain(error: ValidationError) -> list[str]:
 
 
 def _sentence(detail: Any) -> str:
-    field = ".".join(str(part) for part in detail["loc"])
+    field = _short(".".join(str(part) for part in detail["loc"]))
     kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
     if kind == "contradiction":
         return str(detail["msg"])
     if kind == "extra_forbidden":
         return f"{field} is not a setting; remove it or check its spelling."
-    shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "…"
+    shown = _shown(value)
     bounds = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     for bound, words in bounds.items():
         if bound in context:
@@ -78,4 +78,19 @@ def _sentence(detail: Any) -> str:
         return f"{field} is {shown}; give the file itself, or the 16 signs by which it is kept."
     if "expected" in context:
         return f"{field} is {shown}; choose one of {context['expected']}."
-    return f"{field} is {shown}: {str(detail['msg'])[0].lower()}{str(detail['msg'])[1:]}."
+    if "expected_tags" in context:
+        return f"{field} is {shown}; choose one of {context['expected_tags']}."
+    said = str(detail["msg"])[:200].rstrip(".")
+    return f"{field} is {shown}: {said[0].lower()}{said[1:]}."
+
+
+def _shown(value: Any) -> str:
+    """A value as one writes it, in at most 60 signs; what is nested too deep or has too many digits by its kind."""
+    try:
+        return _short(repr(value))
+    except (RecursionError, ValueError):
+        return "a number of too many digits" if isinstance(value, int) else "nested too deep"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -11,6 +11,7 @@ from app import actions, comparison, links, messages, owning, runs_table, sessio
 from lstm_core.runs.records import StoreError
 
 FILTERS = ("whose", "search", "state", "of")
+MOST = 1000  # runs that one press acts on
 
 
 def page() -> None:
@@ -39,7 +40,7 @@ def act(action: Mapping[str, Any]) -> None:
     """Carry out what a button of the table asks for, with each of the chosen runs."""
     session.touch()
     name, given = str(action.get("name")), action.get("runs")
-    chosen = [str(run_id) for run_id in given] if isinstance(given, list) else []
+    chosen = [str(run_id)[:64] for run_id in given[:MOST]] if isinstance(given, list) else []
     if name == "filter":
         session.set_own(**{part: str(action.get(part) or "")[:200] or None for part in FILTERS})
     elif name == "compare":

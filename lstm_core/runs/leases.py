@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import is_dead
-from lstm_core.runs.records import OVER, Lease, LeaseLost, Request, RunNotFound, Status, Wishes
+from lstm_core.runs.records import OVER, Lease, LeaseLost, Request, RunNotFound, Status, Wishes, checked_id
 from lstm_core.runs.schema import Database, checkpoints, overrides, race_runs, runs
 
 WAITING = ("queued", "running", "interrupted")  # statuses from which a worker may pick a run up
@@ -41,8 +41,8 @@ def state_row(run_id: str) -> sa.Select[Any]:
 
 
 def present(run_id: str) -> sa.ColumnElement[bool]:
-    """The run of this id, unless it was thrown away."""
-    return (runs.c.id == run_id) & runs.c.deleted.is_(None)
+    """The run of this id, unless it was thrown away; raises RunNotFound for what is no id."""
+    return (runs.c.id == checked_id(run_id)) & runs.c.deleted.is_(None)
 
 
 def locked(connection: sa.Connection, run_id: str) -> Any:

@@ -8,6 +8,7 @@ from pathlib import PurePath
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from lstm_core.cleaning import clean_name
 from lstm_core.files import Kind, check_size, identify
 from lstm_core.runs.records import KeptFile, StoreError
 from lstm_core.runs.schema import Database, files
@@ -27,7 +28,7 @@ class Library:
         """
         check_size(len(data), name)
         file_id = identify(data)
-        shown = PurePath(name.replace("\\", "/")).name[:200] or "file"
+        shown = clean_name(PurePath(name.replace("\\", "/").replace("\0", "")).name) or "file"
         row = {"id": file_id, "name": shown, "kind": kind, "size": len(data), "created": time.time(), "data": data}
         if self._has(file_id):
             return file_id

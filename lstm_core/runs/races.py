@@ -10,12 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from lstm_core.cleaning import LONGEST, clean_name
 from lstm_core.config import RunConfig
 from lstm_core.race_plan import Plan
 from lstm_core.runs.branches import Branches, check_open, new_id, new_row
 from lstm_core.runs.leases import CHANGED, held
 from lstm_core.runs.limits import limits
-from lstm_core.runs.records import OVER, Desired, Status, StoreError
+from lstm_core.runs.records import ID, OVER, Desired, Status, StoreError
 from lstm_core.runs.schema import Database, race_runs, races, runs
 
 APART = 1e-5  # seconds between two runs in the queue, so that they are taken in their order
@@ -152,6 +153,8 @@ class Races(Branches):
 
 
 def _race(connection: sa.Connection, race_id: str, lock: bool = False) -> Race:
+    if not ID.fullmatch(race_id):
+        raise RaceNotFound(race_id)
     query = sa.select(races).where(races.c.id == race_id)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
@@ -181,7 +184,7 @@ def _begin(connection: sa.Connection, race_id: str, plan: Plan, seeds: Sequence[
     for place, (value, seed) in enumerate(order):
         config = plan.settings(value, seed)
         name = f"{plan.label}: {plan.words(value)} · seed {seed} · race {race_id}"
-        rows.append(new_row(config, since + APART * place, owner=owner) | {"name": name[-200:]})
+        rows.append(new_row(config, since + APART * place, owner=owner) | {"name": clean_name(name[-LONGEST:])})
         members.append({"race_id": race_id, "run_id": rows[-1]["id"], "value": value, "seed": seed})
     connection.execute(sa.insert(runs), rows)
     connection.execute(sa.insert(race_runs), members)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +16,9 @@ OVER: tuple[Status, ...] = ("finished", "stopped", "failed")
 CHANGEABLE = ("learning_rate", "clip", "clip_threshold")  # settings that may change while a run goes on
 
 
+ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a run and of a race
+
+
 class StoreError(Exception):
     """The store cannot be used; the message says why and what to do."""
 
@@ -23,7 +27,14 @@ class RunNotFound(StoreError):
     """There is no run of this id."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"There is no run {run_id!r}: it was deleted, or the link is for another run store.")
+        super().__init__(f"There is no run {run_id[:40]!r}: it was deleted, or the link is for another run store.")
+
+
+def checked_id(run_id: str) -> str:
+    """The id, if it can be one; raises RunNotFound for what a database need not be asked about, or cannot be."""
+    if not ID.fullmatch(run_id):
+        raise RunNotFound(run_id)
+    return run_id
 
 
 class LeaseLost(StoreError):
@@ -135,4 +146,5 @@ __all__ = [
     "Status",
     "StoreError",
     "Wishes",
+    "checked_id",
 ]

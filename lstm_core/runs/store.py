@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from lstm_core.cleaning import clean_name
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
 from lstm_core.runs.addresses import database_url
@@ -89,7 +90,7 @@ class RunStore(LeasedWrites, Queue, Races, Library, Trash, Overview):
 
     def rename(self, run_id: str, name: str | None) -> None:
         with self._database.write() as connection:
-            update(connection, run_id, name=(name or "").strip()[:200] or None, **CHANGED)
+            update(connection, run_id, name=clean_name(name or "") or None, **CHANGED)
 
     def desire(self, run_id: str, desired: Desired, target: int | None = None) -> None:
         """Say what is wanted of a run (see the head of this file); raises RunNotFound and LimitReached."""

@@ -7,7 +7,7 @@ import time
 import sqlalchemy as sa
 
 from lstm_core.runs.leases import CHANGED, locked, update
-from lstm_core.runs.records import OVER, RunNotFound
+from lstm_core.runs.records import OVER, RunNotFound, checked_id
 from lstm_core.runs.schema import Database, runs
 
 KEPT = 24 * 3600.0  # seconds for which what was thrown away can be taken back
@@ -35,14 +35,14 @@ class Trash:
     def restore(self, run_id: str) -> None:
         """Take back a run that was thrown away; it is as it was, only stopped. Raises RunNotFound."""
         with self._database.write() as connection:
-            thrown = (runs.c.id == run_id) & runs.c.deleted.is_not(None)
+            thrown = (runs.c.id == checked_id(run_id)) & runs.c.deleted.is_not(None)
             if not connection.execute(sa.update(runs).where(thrown).values(deleted=None, **CHANGED)).rowcount:
                 raise RunNotFound(run_id)
 
     def remove(self, run_id: str) -> None:
         """Remove a run that was thrown away, with all that belongs to it, for good. Raises RunNotFound."""
         with self._database.write() as connection:
-            thrown = (runs.c.id == run_id) & runs.c.deleted.is_not(None)
+            thrown = (runs.c.id == checked_id(run_id)) & runs.c.deleted.is_not(None)
             if not connection.execute(sa.delete(runs).where(thrown)).rowcount:
                 raise RunNotFound(run_id)
 
