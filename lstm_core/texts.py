@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from functools import cache
 from typing import NamedTuple
 
 from lstm_core.files import FileProblem, check_size
@@ -12,6 +13,7 @@ from lstm_core.files import FileProblem, check_size
 LARGEST = 5 * 2**20  # bytes
 SHORTEST = 1000  # characters
 DISTINCT = 200  # characters that a text may be made of, the replacement included
+MARKS_IN_A_ROW = 30
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 # The first of those that fit equally well is taken; only NUL bytes speak for UTF-16 or UTF-32 without a mark.
@@ -54,6 +56,10 @@ def read(data: bytes, name: str) -> Text:
     if len(data) > LARGEST:
         raise FileProblem(f"{name} is larger than {LARGEST // 2**20} MiB; choose a shorter text, or a part of it.")
     text, notes = decode(data, name)
+    if overloaded(text):
+        raise FileProblem(
+            f"{name} has more than {MARKS_IN_A_ROW} accents in a row, which no script has; choose a file that is a text."
+        )
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip("\n")
     if len(text) < SHORTEST:
         raise FileProblem(
@@ -71,6 +77,20 @@ def read(data: bytes, name: str) -> Text:
         f"the {len(rare)} rarest, {replaced} characters in all, became {REPLACEMENT}."
     )
     return Text(text.translate(rare), (*notes, note))
+
+
+def overloaded(text: str) -> bool:
+    """Whether more accents stand in a row than in any text: to order those of one letter takes their number squared.
+
+    https://unicode.org/reports/tr15/#Stream_Safe_Text_Format
+    """
+    return _marks().search(text) is not None
+
+
+@cache
+def _marks() -> re.Pattern[str]:
+    marks = "".join(sign for sign in map(chr, range(0x110000)) if unicodedata.combining(sign))
+    return re.compile(f"[{marks}]{{{MARKS_IN_A_ROW + 1}}}")
 
 
 def decode(data: bytes, name: str) -> Text:

@@ -94,6 +94,8 @@ def own_text_lines(task: Any) -> list[str]:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
+        if texts.overloaded(text):
+            continue
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         text = unicodedata.normalize("NFC", text).strip("\n")
         lines = [
