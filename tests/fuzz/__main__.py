@@ -1,4 +1,4 @@
-"""Hostile input for everything that takes any: what broke is shown, made as small as it still breaks; 1 where any did."""
+"""Hostile input for everything that takes any: what broke is shown, as small as it still breaks; 1 where any did."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def read(query: Query) -> None:
     _ = config.title, links.address("http://a/", config.to_query())
 
 
-def _locks(rng: Random) -> Query:
+def some_locks(rng: Random) -> Query:
     def names() -> str:
         many = rng.choice((1, 3, 10, 1000 if rng.random() < 0.05 else 5))
         return ",".join(
@@ -134,7 +134,7 @@ def _plan(rng: Random) -> tuple[str, list[Any], list[Any]]:
 
 ENTRIES = (
     Entry("address: settings", 170, query, read),
-    Entry("address: locks", 50, _locks, locks),
+    Entry("address: locks", 50, some_locks, locks),
     Entry("address: names of a page", 100, own, own_names),
     Entry("race plans", 60, _plan, lambda given: _planned(RunConfig(), given[0], given[1], given[2])),
 )
