@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check bench audit deploy clean
+.PHONY: run test check bench audit deploy fuzz clean
 
 run: .venv/.installed  ## install what is missing, then serve the page
 	@$(BIN)/lstm-lab $(ARGS)
@@ -27,6 +27,9 @@ audit: .venv/.dev  ## the pinned packages against the known weaknesses; asks the
 deploy: .venv/.dev  ## try the recipe in assets/deploy for real: nginx and Caddy (or one, by ARGS) must be installed
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m tests.deploy $(ARGS)
+
+fuzz: .venv/.dev  ## hostile input for everything that takes any, by seed: make fuzz ARGS="--inputs 10000 --seed 1"
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/output

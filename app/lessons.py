@@ -248,6 +248,8 @@ def parse(name: str, text: str) -> Lesson:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 2}" if mark else ""
         raise ValueError(f"The settings are no YAML{where}: {getattr(error, 'problem', None) or error}.") from error
+    except RecursionError as error:
+        raise ValueError("The settings are nested too deep; write them as the other lessons do.") from error
     if not isinstance(front, dict):
         raise ValueError("The settings at its beginning have no names; write for example «title: The recall cliff».")
     parts = [part.strip() for part in _HEADING.split(fenced[2])]

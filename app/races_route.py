@@ -22,6 +22,7 @@ from lstm_core.runs.records import ID, StoreError
 from lstm_core.runs.store import RunStore
 
 KEPT = 8  # races that stay at hand
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a cell begins that a spreadsheet works out
 COLUMNS = (
     ("value", "value"),
     ("seed", "seed"),
@@ -99,11 +100,25 @@ def as_csv(about: Mapping[str, Any]) -> str:
     """The runs of a race as CSV; what is not known is empty. The first column is named by what varies."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([about["vary"], *(name for name, _ in COLUMNS[1:])])
+    writer.writerow([_cell(about["vary"]), *(name for name, _ in COLUMNS[1:])])
     for run in about["runs"]:
         shown = {**run, "value": about["values"][run["value"]]}
-        writer.writerow(["" if shown[key] is None else shown[key] for _, key in COLUMNS])
+        writer.writerow(["" if shown[key] is None else _cell(shown[key]) for _, key in COLUMNS])
     return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """What a spreadsheet would work out is made text by a quotation mark before it; numbers stay numbers.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    if not isinstance(value, str) or not value.startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 async def _ask(feeds: Feeds, request: Request) -> Answer | Response:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from app import theme
 from app.board.board import PREFIX
+from app.board.mounting import mounted
 from app.static import static_url
 
 _LOADER = f"""
@@ -46,7 +47,7 @@ def table(
 
     known = key in st.session_state
     data = component_data(home=home, filters=filters, shown=shown, me=me)
-    action = _component(key=key, data=data, on_action_change=acted).get("action")
+    action = mounted(_component, key=key, data=data, on_action_change=acted).get("action")
     if isinstance(action, Mapping) and not known:
         # As in `board`: pressed on a page that is older than the server.
         on_action(action)

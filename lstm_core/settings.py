@@ -6,10 +6,14 @@ bounds. Validation, the widgets of the page, the options of the terminal and the
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxstring, _BRIEF.maxother = 3, 60, 60
 
 FILE_ID = r"^[0-9a-f]{16}$"  # how a setting refers to a file: by what is in it, never by where it lies
 
@@ -85,11 +89,10 @@ def _sentence(detail: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value as one writes it, in at most 60 signs; what is nested too deep or has too many digits by its kind."""
-    try:
-        return _short(repr(value))
-    except (RecursionError, ValueError):
-        return "a number of too many digits" if isinstance(value, int) else "nested too deep"
+    """A value as one writes it, in at most 60 signs; of what is nested or endless only the beginning."""
+    if isinstance(value, int) and abs(value) >= 10**60:
+        return "a number of too many digits"
+    return _short(repr(value) if isinstance(value, str | int | float) else _BRIEF.repr(value))
 
 
 def _short(text: str) -> str:

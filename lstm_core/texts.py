@@ -58,7 +58,7 @@ def read(data: bytes, name: str) -> Text:
     text, notes = decode(data, name)
     if overloaded(text):
         raise FileProblem(
-            f"{name} has more than {MARKS_IN_A_ROW} accents in a row, which no script has; choose a file that is a text."
+            f"{name} has more than {MARKS_IN_A_ROW} accents in a row, as no text has; choose a file that is one."
         )
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip("\n")
     if len(text) < SHORTEST:

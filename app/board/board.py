@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from app import figures, theme
+from app.board.mounting import mounted
 from app.static import static_url
 
 PREFIX = "/lab"
@@ -49,7 +50,7 @@ def board(
 
     known = key in st.session_state
     data = component_data(run_id, editable=editable, begins=begins, title=title, only=only)
-    shown = _component(key=key, data=data, on_action_change=acted)
+    shown = mounted(_component, key=key, data=data, on_action_change=acted)
     action = shown.get("action")
     if isinstance(action, Mapping) and not known:
         # The server was started anew under an open page: the first press comes before its callback is known here.

@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from app import theme
+from app.board.mounting import mounted
 from app.static import static_url
 from lstm_core.cells import CELLS
 from lstm_core.walk import Walk
@@ -37,7 +38,7 @@ def cell(walk: Walk, *, at: int, about: str, key: str, on_place: Callable[[Mappi
             on_place(place)
 
     known = key in st.session_state
-    shown = _component(key=key, data=component_data(walk, at, about), on_place_change=moved)
+    shown = mounted(_component, key=key, data=component_data(walk, at, about), on_place_change=moved)
     place = shown.get("place")
     if isinstance(place, Mapping) and not known:  # as in `board`: the page is older than the server
         on_place(place)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import theme
 from app.board.board import PREFIX
+from app.board.mounting import mounted
 from app.static import static_url
 
 # Streamlit sends this text with every rerun, so it only fetches the real thing.
@@ -35,7 +36,9 @@ def race(
             on_action(action)
 
     known = key in st.session_state
-    shown = _component(key=key, data=component_data(race_id, editable=editable, title=title), on_action_change=acted)
+    shown = mounted(
+        _component, key=key, data=component_data(race_id, editable=editable, title=title), on_action_change=acted
+    )
     action = shown.get("action")
     if isinstance(action, Mapping) and not known:
         # As in `board`: the first press on a page that is older than the server.

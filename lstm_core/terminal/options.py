@@ -107,7 +107,7 @@ def _from_json(file: str) -> Nested:
         if group in GROUPS and not isinstance(values, dict):
             raise ValueError(f'{group} in {file} must be an object such as {{"task": {{"name": "recall"}}}} has.')
         if group not in GROUPS:
-            raise ValueError(f"{group} is not a setting; remove it or check its spelling.")
+            raise ValueError(f"{group[:60]} is not a setting; remove it or check its spelling.")
     return settings
 
 

@@ -6,14 +6,14 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from tests.fuzz import addresses, lines, routes, tabs, uploads
+from tests.fuzz import addresses, lines, routes, tabs, uploads, words
 from tests.fuzz.harness import Entry, Found, run, told
 from tests.fuzz.standing import Standing, standing
 
 GROWTH = 0.05  # by which the server may weigh more at the end than when it was warm
-WARM = 0.2  # of the inputs that warm it up
+WARM = 0.3  # of the inputs that warm it up
 
-PURE: tuple[Entry, ...] = (*addresses.ENTRIES, *uploads.ENTRIES)
+PURE: tuple[Entry, ...] = (*addresses.ENTRIES, *words.ENTRIES, *uploads.ENTRIES)
 
 Say = Callable[[str], None]
 

@@ -21,10 +21,11 @@ PATHS = (
     "/lab/races/{id}/table.csv", "/lab/static/{js}?v={x}", "/healthz", "/metrics", "/lab/{x}", "/{x}", "/lab/stream",
     "/_stcore/health", "/lab/runs/{id}/{x}", "/?run={id}&{x}={x}",
 )  # fmt: skip
+OURS = ("/lab/runs/", "/lab/races/", "/lab/static/")
 FILES = ("report.html", "script.py", "scalars.csv", "settings.json", "weights.safetensors", "x.html")
 ARRAYS = ("gradient/l0.fwd.h", "gate/l0.fwd.f", "attention", "step", "a/" * 8 + "a", "A" * 300)
 SCRIPTS = ("board.js", "frames.js", "board.css", "plotly.min.js", "../server.py", "%2e%2e/server.py", "route.py")
-METHODS = ("GET", "GET", "GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW", "get")
+METHODS = (*["GET"] * 20, "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW", "get")
 HEADERS = (
     "If-None-Match", "Origin", "Range", "Content-Length", "Transfer-Encoding", "Accept-Encoding", "Cookie", "Expect",
     "X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Content-Type", "If-Modified-Since", "Upgrade", "Accept",
@@ -45,6 +46,11 @@ class Request:
     path: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the server may wait for more of it."""
+        return any(name in ("Content-Length", "Transfer-Encoding", "Expect", "Upgrade") for name, _ in self.headers)
 
     def bytes(self, host: str) -> bytes:
         lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}", "Connection: close"]
@@ -82,7 +88,7 @@ def give(there: Standing, asked: Request) -> None:
     """Nothing is the server's fault, and whatever is refused below /lab is refused in words."""
     status, kind, body = answer(there, asked)
     assert status < 500, f"status {status}"
-    if asked.path.startswith("/lab/") and status in (400, 404, 409, 413, 429) and asked.method == "GET" and kind:
+    if asked.path.startswith(OURS) and status in (400, 404, 409, 413, 429) and asked.method == "GET" and kind:
         told(body, kind)
     there.quiet()
 
@@ -90,14 +96,12 @@ def give(there: Standing, asked: Request) -> None:
 def answer(there: Standing, asked: Request) -> tuple[int, str, bytes]:
     """(status, type, body) of what comes back; status 0 where the line was cut, as it is for what is no HTTP."""
     place = urlsplit(there.server.url)
-    assert place.hostname
-    assert place.port
     with socket.create_connection((place.hostname, place.port), timeout=20) as line:
-        with contextlib.suppress(ConnectionError):
-            line.sendall(asked.bytes(place.netloc))
-            line.shutdown(socket.SHUT_WR)
         parts = []
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            line.sendall(asked.bytes(place.netloc))
+            if asked.unfinished:
+                line.settimeout(0.2)
             while part := line.recv(1 << 18):
                 parts.append(part)
     head, _, body = b"".join(parts).partition(b"\r\n\r\n")

@@ -27,6 +27,7 @@ SETTINGS = {
     "model": {"hidden_size": 4, "attention": "dot"},
     "training": {"steps": 40, "batch_size": 4, "validate_every": 20},
 }
+RACE = plan(RunConfig.model_validate(SETTINGS), "init.preset", ["pytorch", "chrono"], [1])
 WRONG = re.compile(r"Traceback|Exception in|Unhandled|CRITICAL")
 
 
@@ -54,7 +55,7 @@ class Standing:
         self.read += len(fresh)
         said = fresh.decode(errors="replace")
         if WRONG.search(said):
-            raise AssertionError(f"the server printed: {said[-1500:]}")
+            raise AssertionError(f"the server printed: {said[-3000:]}")
         if self.server.process.poll() is not None:
             raise AssertionError("the server has ended")
 
@@ -68,6 +69,17 @@ class Standing:
         assert told["run"] == self.run
         with urllib.request.urlopen(f"{self.server.url}/lab/runs/{self.run}/findings", timeout=10) as answer:
             assert json.load(answer)["run"] == self.run
+
+    def restore(self) -> None:
+        """Put run and race back, if the last input has thrown them away."""
+        store = self.server.store()
+        try:
+            if self.run not in store.pulse([self.run]):
+                store.restore(self.run)
+            if not store.runners(self.race):
+                self.race = store.create_race(RACE)
+        finally:
+            store.close()
 
     def weight(self) -> float:
         """MB of memory that the server itself holds."""
@@ -95,7 +107,7 @@ def standing(folder: Path) -> Iterator[Standing]:
         config = RunConfig.model_validate(SETTINGS)
         run = store.create(config)
         run_slice(store.url, run, seconds=60)
-        race = store.create_race(plan(config, "init.preset", ["pytorch", "chrono"], [1, 2]))
+        race = store.create_race(RACE)
         store.close()
         there = Standing(server, run, race, "f" * 43, loop)
         there.works()

@@ -48,8 +48,7 @@ def open_page(there: Standing, query: Query) -> None:
     except Exception:
         there.leave()
         raise
-    assert not broken, f"the page shows {broken}"
-    there.quiet()
+    _judge(there, broken)
 
 
 def action(there: Standing, rng: Random) -> tuple[str, Any]:
@@ -78,30 +77,25 @@ def act(there: Standing, asked: tuple[str, Any]) -> None:
         assert visitor is not None
         visitor.toasts.clear()
         wanted = {"race": there.race} if page == "compare" else {"run": there.run}
-        if visitor.page != PAGES[page] or any(visitor.url_query.get(name) != value for name, value in wanted.items()):
+        here = visitor.page == PAGES[page] and wanted.items() <= visitor.url_query.items()
+        if not here or not any(element.called(BOARDS[page]) for element in visitor.elements):
             await visitor.go(PAGES[page], wanted)
         await visitor.component(BOARDS[page], sent, EVENTS.get(page, "action"))
         return visitor.exceptions()
 
-    _restored(there)
+    there.restore()
     there.visitor()
     try:
         broken = there.wait(send())
     except Exception:
         there.leave()
         raise
-    assert not broken, f"the page shows {broken}"
+    _judge(there, broken)
+
+
+def _judge(there: Standing, broken: list[str]) -> None:
     there.quiet()
-
-
-def _restored(there: Standing) -> None:
-    """The run is there again, if the last input has thrown it away."""
-    store = there.server.store()
-    try:
-        if there.run not in store.pulse([there.run]):
-            store.restore(there.run)
-    finally:
-        store.close()
+    assert not broken, f"the page shows {broken}"
 
 
 def entries(there: Standing) -> tuple[Entry, ...]:

@@ -216,7 +216,7 @@ def read_weights(data: bytes) -> None:
 
 
 ENTRIES = (
-    Entry("uploads: tables", 90, table, read_table),
+    Entry("uploads: tables", 60, table, read_table),
     Entry("uploads: texts", 40, text, read_text),
     Entry("uploads: weights", 90, weight_file, read_weights),
 )
