@@ -51,7 +51,7 @@ def _served(count: int, seed: int, only: str, say: Say) -> Iterator[Found]:
         before = there.weight()
         for one in _all(entries, count, seed, only, say):
             there.leave()
-            _healthy(there, one)
+            _healthy(there, one, say)
             yield one
         growth = there.weight() / before - 1
         say(f"The server holds {there.weight():.1f} MB, {growth:+.1%} since it was warm.")
@@ -62,8 +62,10 @@ def _served(count: int, seed: int, only: str, say: Say) -> Iterator[Found]:
         yield weighed
 
 
-def _healthy(there: Standing, one: Found) -> None:
+def _healthy(there: Standing, one: Found, say: Say) -> None:
     try:
+        there.restore()
         there.works()
     except Exception as error:
         one.faults["no longer works"] = (one.given, None, repr(error))
+        say(f"  after these, the server no longer works: {error!r}")

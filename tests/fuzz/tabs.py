@@ -100,6 +100,6 @@ def _judge(there: Standing, broken: list[str]) -> None:
 
 def entries(there: Standing) -> tuple[Entry, ...]:
     return (
-        Entry("pages in sessions", 30, partial(address, there), partial(open_page, there)),
-        Entry("actions of components", 50, partial(action, there), partial(act, there)),
+        Entry("pages in sessions", 20, partial(address, there), partial(open_page, there)),
+        Entry("actions of components", 30, partial(action, there), partial(act, there)),
     )
