@@ -31,7 +31,7 @@ from lstm_core.runs.holder import this_process
 from lstm_core.runs.leaving import at_work, is_leaving, leave, leave_on_sigterm
 from lstm_core.runs.limits import time_is_up
 from lstm_core.runs.queue import ALONE, slice_seconds
-from lstm_core.runs.records import Lease, LeaseLost, RunNotFound, Status, StoreError, Wishes
+from lstm_core.runs.records import OVER, Lease, LeaseLost, RunNotFound, Status, StoreError, Wishes
 from lstm_core.runs.store import RunStore
 from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
 
@@ -42,6 +42,7 @@ WORTH = 10  # times as long as keeping the state took, where that is more: a lar
 ATTEMPTS = 3  # deaths without progress in between before a run is given up
 KEPT_BYTES = 128 * 2**20  # of states that stay alive between slices, each counted as its checkpoint
 BESIDE = 2**20  # bytes, and what else belongs to it
+KEPT_SECONDS = 60.0  # and for how long: a run that is over, or goes on elsewhere, needs none here
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def work(
         return store.release(lease, "failed", in_words(error, step))
     said = time_is_up(task.worked, task.state.step - 1) if task.spent else None
     status = store.release(lease, status, said, train_seconds=task.worked)
-    _keep(lease, task)
+    if status not in OVER:
+        _keep(lease, task)
     return status
 
 
@@ -265,18 +267,21 @@ class _Work:
 
 
 # The states of the last runs this process worked on: going on with one of them needs no loading.
-_kept: OrderedDict[str, tuple[int, int, TrainState]] = OrderedDict()
+_kept: OrderedDict[str, tuple[int, int, TrainState, float]] = OrderedDict()  # its fence and size, and since when
 
 
 def _keep(lease: Lease, task: _Work) -> None:
-    _kept[lease.run_id] = (lease.fence, task.size, task.state)
-    while sum(size + BESIDE for _, size, _ in _kept.values()) > KEPT_BYTES:
-        _kept.popitem(last=False)
+    now = time.monotonic()
+    _kept[lease.run_id] = (lease.fence, task.size, task.state, now)
+    for run_id, (*_, since) in list(_kept.items()):
+        if now - since < KEPT_SECONDS and sum(size + BESIDE for _, size, *_ in _kept.values()) <= KEPT_BYTES:
+            break
+        del _kept[run_id]
 
 
 def _state(store: RunStore, lease: Lease, config: RunConfig) -> tuple[TrainState, int]:
     """The state from which the run goes on, and the last frame number; what was recorded beyond it is taken back."""
-    fence, _, kept = _kept.pop(lease.run_id, (None, 0, None))
+    fence, _, kept, _ = _kept.pop(lease.run_id, (None, 0, None, 0.0))
     # Releasing a lease and acquiring it again each raise the fence by one: nobody else has worked on it since.
     if kept is not None and fence == lease.fence - 2 and kept.step == lease.step + 1:
         return kept, lease.seq
