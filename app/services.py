@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -58,7 +59,8 @@ def engine() -> Engine:
 def poke() -> None:
     """Let the engine look at the store at once, where this process has one."""
     if not shows_only():
-        engine().poke()
+        with contextlib.suppress(ValueError):  # a setting that cannot be, of which `start` has told
+            engine().poke()
 
 
 def statistics() -> Statistics:

@@ -22,7 +22,7 @@ REMEDIES = {
     "password authentication": "Check the user and the password in LSTM_LAB_DATABASE.",
     "permission denied": "The user of LSTM_LAB_DATABASE must own the database, or may at least create tables in it.",
     "too many clients": "The database has no connection to spare: raise its max_connections, or start fewer servers.",
-    "does not exist": "Make the database first, for instance with createdb, or correct LSTM_LAB_DATABASE.",
+    "FATAL:  database": "Make the database first, for instance with createdb, or correct LSTM_LAB_DATABASE.",
 }
 
 

@@ -46,6 +46,7 @@ _UNREACHABLE = (
 )
 
 log = logging.getLogger(__name__)
+logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # it tells with a traceback what is said below
 
 
 def worker_count() -> int:

@@ -170,6 +170,10 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        try:
+            sa.make_url(url)
+        except (SQLAlchemyError, ValueError) as error:
+            raise StoreError(explain(error, url)) from None  # which shows the address as it is, with its password
         with self._in_words():
             self._engines = engines(url)
         self._prepare()
