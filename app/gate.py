@@ -19,6 +19,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import config as options
+from streamlit import runtime
 
 from app import metrics
 
@@ -28,6 +29,9 @@ PRIVATE = ("localhost", "local", "lan", "internal", "home.arpa", "test")
 CLOSED = ("/_stcore/metrics", "/_stcore/agent/", "/_stcore/script-health-check", "/component/")
 UPLOAD = "/_stcore/upload_file/"  # the only place that takes something in; Streamlit asks for its token and the size
 READING = ("GET", "HEAD", "OPTIONS")
+HELD = 64 * 2**20  # bytes of uploads that wait in the memory of the server for one page …
+ALL_HELD = 8 * HELD  # … and for all
+LINES = 600  # WebSockets at once: two for each page
 
 _log = logging.getLogger("lstm-lab.gate")
 
@@ -103,24 +107,43 @@ def refusal(connection: HTTPConnection) -> tuple[int, str] | None:
         return 403, "This was asked for by a page of another server. A proxy in between must pass on the Host header."
     if scope["type"] == "http" and scope["method"] not in READING and not path.startswith(UPLOAD):
         return 405, "Nothing can be sent here."
+    if scope.get("method") == "PUT" and _full(path):
+        return 413, "Too many files are held for this page already. Reload it, or take some of them out."
     return None
+
+
+def _full(path: str) -> bool:
+    """Whether the page of this upload, or all pages, have had so much taken in that no more can be held."""
+    if not runtime.exists():
+        return False
+    held = getattr(runtime.get_instance().uploaded_file_mgr, "file_storage", {})
+    page = path.removeprefix(UPLOAD).partition("/")[0]
+    sizes = {name: sum(len(file.data) for file in [*files.values()]) for name, files in [*held.items()]}
+    return sizes.get(page, 0) >= HELD or sum(sizes.values()) >= ALL_HELD
 
 
 class Gate:
     """Middleware that turns away what `refusal` names, in one sentence."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+        self.app, self.lines = app, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused = None if scope["type"] == "lifespan" else refusal(HTTPConnection(scope))
+        line = scope["type"] == "websocket"
+        if line and self.lines >= LINES:
+            refused = 503, "Too many pages are open at the moment."
         if refused is None:
-            await self.app(scope, receive, send)
+            self.lines += line
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                self.lines -= line
             return
         status, reason = refused
         _log.info("A request was turned away: %s", reason)
         metrics.TURNED_AWAY.labels(str(status)).inc()
-        if scope["type"] == "websocket":
+        if line:
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": reason})
         else:

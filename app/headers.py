@@ -45,12 +45,16 @@ def frame_ancestors(environment: Mapping[str, str] = os.environ) -> str:
     return given
 
 
+def script_hash(script: str) -> str:
+    """How a policy names an inline script by what is in it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
 @cache
 def _inline_scripts() -> str:
     """The hashes of the scripts in Streamlit's own index.html, which are the only inline ones that may run."""
     page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
-    digests = (hashlib.sha256(script.encode()).digest() for script in _INLINE.findall(page))
-    return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    return " ".join(map(script_hash, _INLINE.findall(page)))
 
 
 @cache

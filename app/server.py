@@ -28,6 +28,7 @@ from streamlit import config as options
 from app import cookies, health, logs, metrics, services, stream
 from app.gate import Gate
 from app.headers import Headers, frame_ancestors
+from app.patience import Patient
 from lstm_core.logs import wanted
 
 HERE = Path(__file__).resolve().parent
@@ -195,6 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = uvicorn.Config(
         app,
         log_config=None,
+        http=Patient,
         access_log=False,
         limit_concurrency=MOST_CONNECTIONS,
         ws="websockets-sansio",
