@@ -10,6 +10,7 @@ from app import owning
 from app.plain import plain
 from app.session import Session
 
+LONG = 100  # characters that take longer to read than a message usually stays
 TEMPORARY = (
     "This browser keeps no cookie of this page. You can train and watch; your runs can be controlled only until this "
     "tab is closed."
@@ -28,4 +29,5 @@ def refusals(here: Session) -> None:
         here.told = True
         st.toast(TEMPORARY, icon=":material/cookie_off:", duration="infinite")
     while here.refusals:
-        st.toast(plain(here.refusals.pop(0)), icon=":material/info:")
+        said = plain(here.refusals.pop(0))
+        st.toast(said, icon=":material/info:", duration="long" if len(said) > LONG else "short")

@@ -74,7 +74,7 @@ class Listing:
         self._curves: dict[str, Curve] = {}
         self._rows: dict[str, tuple[int, dict[str, Any]]] = {}  # id → (moment of its last change, row)
         self._gone: dict[str, int] = {}
-        self._waiting: list[tuple[str, str]] = []  # the line: id, place in words
+        self._waiting: list[tuple[str, str, str]] = []  # the line: id, place in few words and in more
 
     def since(self, epoch: str = "", after: int = 0) -> dict[str, Any]:
         """What changed after the moment `after`; everything where `epoch` is not that of this listing."""
@@ -106,7 +106,7 @@ class Listing:
             del self._rows[run_id], self._named[run_id]
             self._curves.pop(run_id, None)
             self._gone[run_id] = self._moment
-        self._waiting = [(run_id, place.words) for run_id, place in store.queue().items()]
+        self._waiting = [(run_id, place.brief, place.words) for run_id, place in store.queue().items()]
         self._read_at = time.monotonic()
 
     def _name(self, store: RunStore, run_ids: list[str]) -> None:

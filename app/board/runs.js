@@ -35,7 +35,7 @@ class Table {
     this.known = new Map(); // id → what the server said last
     this.rows = new Map(); // id → what is drawn
     this.chosen = new Set();
-    this.waiting = new Map(); // id → its place in words, in the order of the line
+    this.waiting = new Map(); // id → its place in few words and in more, in the order of the line
     this.epoch = "";
     this.at = 0;
     this.limit = FEW;
@@ -141,7 +141,7 @@ class Table {
 
   #hear(told) {
     if (told.epoch !== this.epoch) this.known.clear();
-    Object.assign(this, { epoch: told.epoch, at: told.at, waiting: new Map(told.waiting), engine: told.engine, now: told.now });
+    Object.assign(this, { epoch: told.epoch, at: told.at, waiting: new Map(told.waiting.map(([id, ...words]) => [id, words])), engine: told.engine, now: told.now });
     for (const row of told.rows) this.known.set(row.id, row);
     for (const id of told.gone) this.known.delete(id);
     const tasks = new Map([...this.known.values()].map((row) => [row.task, row.task_title]));
@@ -225,11 +225,11 @@ class Table {
     const next = [...this.waiting.keys()].map((id) => this.known.get(id)).filter((row) => row && row.status !== "running");
     const own = next.filter((row) => mine(row, this.me));
     const whose = own.length && own.length < next.length ? `, ${count(own.length)} of them yours` : "";
-    const first = own.length ? ` ${quoted(own[0])} is ${this.waiting.get(own[0].id)}.` : "";
+    const first = own.length ? ` ${quoted(own[0])} is ${this.waiting.get(own[0].id)[1]}.` : "";
     const waits = next.length ? `${count(next.length)} waiting${whose}.${first}` : "none waiting.";
     const starting = this.engine === "starting" ? "The workers are starting. " : "";
     setText(this.queue, `${starting}${running ? count(running) : "None"} running, ${waits}`);
-    setAttribute(this.queue, "title", own.map((row) => `${row.name ?? row.title}: ${this.waiting.get(row.id)}`).join("\n") || null);
+    setAttribute(this.queue, "title", own.map((row) => `${row.name ?? row.title}: ${this.waiting.get(row.id)[1]}`).join("\n") || null);
   }
 
   #tools(found) {

@@ -56,7 +56,7 @@ export function best(row) {
 export const stateOf = (row, { waiting, engine }) =>
   row.deleted !== null
     ? { word: "deleted", rest: "", tone: "calm" }
-    : describe({ ...row, engine, queue: waiting.has(row.id) ? { words: waiting.get(row.id) } : null }, "live");
+    : describe({ ...row, engine, queue: waiting.has(row.id) ? { words: waiting.get(row.id)[0] } : null }, "live");
 
 /** What beside its name tells of a run how it is kept. */
 export const keeping = (row) => [row.pinned ? "pinned" : "", row.thinned === null ? "" : "thinned"].filter(Boolean).join(" · ");

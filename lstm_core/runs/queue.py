@@ -20,6 +20,7 @@ ROUND = 4.0  # seconds in which everybody who waits is worked on once, as far as
 SHORTEST, LONGEST = 0.15, 1.0  # seconds of a slice while others wait
 FIRST = 0.1  # of a run that has nothing to show yet, while others wait
 ALONE = 10.0  # of a slice that nobody waits for: the runs of a race do not cut each other short
+SURE = 3  # runs in the line whose last slices tell how fast it moves
 AHEAD = 5.0  # seconds by which a clock may be ahead; what is said to have happened later was noted by a wrong one
 _ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
@@ -37,11 +38,16 @@ class Place:
     seconds: float
 
     @property
-    def words(self) -> str:
-        """As a person reads it: «third in line, about 4 s, behind 1 run of the same owner»."""
+    def brief(self) -> str:
+        """As a person reads it: «third in line, about 4 s»."""
         which = _ORDINALS[self.place - 1] if self.place <= len(_ORDINALS) else _ordinal(self.place)
-        said = f"{which} in line, {_about(self.seconds)}"
-        return f"{said}, behind {self.own} {'run' if self.own == 1 else 'runs'} of the same owner" if self.own else said
+        return f"{which} in line, {_about(self.seconds)}"
+
+    @property
+    def words(self) -> str:
+        """With those of the same owner that go first: «third in line, about 4 s, behind 1 run of the same owner»."""
+        behind = f", behind {self.own} {'run' if self.own == 1 else 'runs'} of the same owner" if self.own else ""
+        return self.brief + behind
 
 
 def slice_seconds(others: int, running: int, first: bool = False) -> float:
@@ -63,6 +69,7 @@ class _Waiting:
     owner: str
     race: str | None
     speed: float
+    idle: float | None = None  # seconds since it was last worked on; None for one that never was
 
 
 class Queue:
@@ -88,14 +95,25 @@ class Queue:
 
 
 def _places(line: list[_Waiting], running: list[_Waiting]) -> dict[str, Place]:
-    workers, each = max(1, len(running)), _slice_of(line, running)
+    workers, each, pace = max(1, len(running)), _slice_of(line, running), _pace(line)
     before: dict[str, int] = {}
     places = {}
     for index, run in enumerate(line):
         own = before.get(run.owner, 0)
         before[run.owner] = own + 1
-        places[run.id] = Place(index + 1, len(line), own if run.owner else 0, math.ceil((index + 1) / workers) * each)
+        seconds = math.ceil((index + 1) / workers) * each if pace is None else (index + 1) * pace
+        places[run.id] = Place(index + 1, len(line), own if run.owner else 0, seconds)
     return places
+
+
+def _pace(line: list[_Waiting]) -> float | None:
+    """Seconds from one slice to the next, as the runs in the line had theirs; None where too few had one yet.
+
+    By the median, since a run that was paused for long says nothing.
+    """
+    idle = sorted(run.idle for run in line if run.idle is not None)
+    middle = (len(idle) + 1) // 2
+    return idle[middle - 1] / middle if len(idle) >= SURE else None
 
 
 def _slice_of(line: list[_Waiting], running: list[_Waiting]) -> float:
@@ -114,7 +132,7 @@ def _ordinal(number: int) -> str:
 
 def _about(seconds: float) -> str:
     if seconds < 0.75:
-        return "less than a second"
+        return "under 1 s"
     return f"about {round(seconds)} s" if seconds < 90 else f"about {wording.duration(seconds)}"
 
 
@@ -129,9 +147,10 @@ def _statements() -> tuple[sa.Select[Any], sa.Select[Any]]:
     counted = sa.func.sum(sa.case((busy, 1), else_=0)).label("busy"), sa.func.max(served).label("served")
     owners = sa.select(owner.label("owner"), *counted).group_by(owner).subquery()
     number = sa.func.row_number().over(partition_by=owner, order_by=[ran, runs.c.id]).label("number")
-    line = sa.select(*described, ran.label("ran"), number).where(is_waiting(now)).subquery()
+    line = sa.select(*described, ran.label("ran"), served.label("had"), number).where(is_waiting(now)).subquery()
+    idle = sa.case((line.c.had > 0, now - line.c.had))
     in_turn = (
-        sa.select(line.c.id, line.c.owner, line.c.race, line.c.speed)
+        sa.select(line.c.id, line.c.owner, line.c.race, line.c.speed, idle)
         .select_from(line.join(owners, owners.c.owner == line.c.owner))
         .order_by(owners.c.busy + line.c.number, owners.c.served, line.c.ran, line.c.id)
     )

@@ -48,7 +48,7 @@ def test_a_row_says_what_the_run_is_and_how_far_it_is(store: RunStore, listing: 
     assert (row["task_title"], row["initializer"], row["metric"]) == ("Recall the first token", "Chrono", "accuracy")
     assert (row["curve"], row["loss"], row["best"]) == ("", None, None)
     assert "training.seed=7" in row["words"]
-    assert listing.since()["waiting"] == [(run, "next in line, about 1 s")]
+    assert listing.since()["waiting"] == [(run, "next in line, about 1 s", "next in line, about 1 s")]
 
 
 def test_the_best_metric_is_the_greatest_share_or_the_least_error(store: RunStore, listing: Listing) -> None:

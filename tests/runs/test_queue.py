@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -146,6 +147,20 @@ def test_a_long_step_is_waited_for(store: RunStore) -> None:
     assert place.words == "next in line, about 10 s"
 
 
+def test_a_line_that_moves_tells_how_fast(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [store.create(small(), owner=f"{k}") for k in range(6)]
+    began = time.time()
+    for k, run in enumerate(ids[:5]):
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda k=k: began - 2.0 * (5 - k))
+            lease = store.acquire(run, ELSEWHERE)
+            assert lease is not None
+            store.release(lease, "queued")
+    places = store.queue()
+    assert list(places) == [ids[5], *ids[:5]]
+    assert [round(place.seconds) for place in places.values()] == [2, 4, 6, 8, 10, 12]
+
+
 def test_the_runs_of_one_race_wait_for_longer_slices(store: RunStore) -> None:
     race = store.create_race(plan(small(), "init.preset", ["pytorch", "keras"], [1, 2]), owner="one")
     first, *_ = store.waiting()
@@ -159,7 +174,7 @@ def test_the_runs_of_one_race_wait_for_longer_slices(store: RunStore) -> None:
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (Place(1, 1, 0, 0.3), "next in line, less than a second"),
+        (Place(1, 1, 0, 0.3), "next in line, under 1 s"),
         (Place(10, 12, 0, 8.2), "tenth in line, about 8 s"),
         (Place(11, 30, 2, 80.0), "11th in line, about 80 s, behind 2 runs of the same owner"),
         (Place(22, 30, 0, 240.0), "22nd in line, about 4 min"),
