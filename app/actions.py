@@ -76,7 +76,8 @@ def _pause(action: Mapping[str, Any]) -> None:
 
 def _resume(action: Mapping[str, Any]) -> None:
     run = _own(action)
-    if run.status in OVER and run.status != "stopped":
+    again = run.status == "stopped" or bool(run.error and run.error.get("again"))
+    if run.status in OVER and not again:
         raise StoreError(f"This run is {run.status}; press Same weights to run it again from its first step.")
     changes.desire(run.id, "running")
 

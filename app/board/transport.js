@@ -132,7 +132,8 @@ export class Transport {
     const none = state ? "" : "There is no run yet; press Train in the sidebar.";
     const ended = over ? `This run is ${status}.` : "";
     const finished = status === "finished";
-    this.mainAction = !state || status === "failed" ? "train" : finished ? "extend" : going ? "pause" : "resume";
+    const given = status === "failed" && !state.error?.again; // up for good: it would fail again
+    this.mainAction = !state || given ? "train" : finished ? "extend" : going ? "pause" : "resume";
     const [text, picture] = {
       train: ["Train", "play"],
       extend: ["Train on", "play"],
@@ -143,7 +144,7 @@ export class Transport {
       train: "A new run with the settings of the sidebar (space)",
       extend: "As many steps again as the run was set to, from where it ended (space)",
       pause: "Hold the run after the step it is at (space)",
-      resume: "Go on from where it was held (space)",
+      resume: status === "failed" ? "Try again from the last checkpoint (space)" : "Go on from where it was held (space)",
     }[this.mainAction];
     const main = this.buttons.main;
     if (main.picture !== picture) {

@@ -182,6 +182,7 @@ class Engine:
     def _serve(self, client: Client) -> None:
         """Keep the workers busy until the engine closes; raises ConnectionError where the cluster is gone."""
         looked, purged, tidied, alone_since, told = -math.inf, -math.inf, -math.inf, time.monotonic(), False
+        trouble = ""
         while not self._closing.is_set() and client.status == "running":
             now = time.monotonic()
             lost = self._collect(now)
@@ -213,9 +214,12 @@ class Engine:
                     tidied = now
                     if thinned := self._store.make_room():
                         log.info("The store was full: %d of the oldest runs were thinned.", thinned)
+                trouble = ""
             except StoreError as error:
-                log.error("%s", error)
-            self._wake.wait(POLL)
+                if str(error) != trouble:
+                    log.error("%s", error)
+                trouble = str(error)
+            self._wake.wait(WAIT if trouble else POLL)
             self._wake.clear()
         if not self._closing.is_set():
             raise ConnectionError("it ended or was cut off")

@@ -21,7 +21,7 @@ TOO_LARGE = {
 
 
 def in_words(error: Exception, step: int) -> dict[str, Any]:
-    """{"what" happened, "why", the "remedy", at which "step"}."""
+    """{"what" happened, "why", the "remedy", at which "step"}; "again" where to go on may help."""
     if isinstance(error, NonFinite):
         return {
             "what": str(error),
@@ -65,10 +65,12 @@ def in_words(error: Exception, step: int) -> dict[str, Any]:
 
 
 def keeps_dying(times: int, step: int) -> dict[str, Any]:
-    """The reason given for a run whose worker ended again and again before it had made progress."""
+    """The reason given for a run whose worker ended again and again in the middle of a slice; it can be resumed."""
     return {
         "what": f"The process that trained this run died {times} times in a row.",
-        "why": "It made no progress in between. Most often the machine has too little memory for the run.",
-        "remedy": "Train a new run with a smaller hidden size, batch size or sequence length.",
+        "why": "Most often the machine has too little memory for the run, or somebody ended the process.",
+        "remedy": "Press Resume to try again from the last checkpoint, or train a new run with a smaller hidden size, "
+        "batch size or sequence length.",
         "step": step,
+        "again": True,
     }

@@ -7,7 +7,8 @@ when it has not been renewed for its `seconds`; every write renews it, and so do
 
 from __future__ import annotations
 
-import time
+import math
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -17,23 +18,48 @@ import sqlalchemy as sa
 from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import is_dead
-from lstm_core.runs.records import OVER, Lease, LeaseLost, Request, RunNotFound, Status, Wishes, checked_id
-from lstm_core.runs.schema import Database, checkpoints, overrides, race_runs, runs
+from lstm_core.runs.records import OVER, Lease, LeaseLost, Request, RunNotFound, Status, StoreError, Wishes, checked_id
+from lstm_core.runs.schema import Clock, Database, checkpoints, overrides, race_runs, runs
 
 WAITING = ("queued", "running", "interrupted")  # statuses from which a worker may pick a run up
 MANY = 64  # runs that are counted one by one
+LEASE = 60.0  # seconds of silence after which a worker of another host is taken for dead
+SHORTEST, LONGEST = 0.5, 3600.0
 CHANGED = {"state_version": runs.c.state_version + 1}
 
 
 def is_waiting(now: Any, table: Any = runs) -> sa.ColumnElement[bool]:
-    free = sa.or_(table.c.lease_holder.is_(None), table.c.lease_until < now)
+    far = sa.bindparam("far", callable_=_far, type_=sa.Float, unique=True)
+    over = sa.or_(table.c.lease_until < now, table.c.lease_until > now + far)
+    free = sa.or_(table.c.lease_holder.is_(None), over)
     return sa.and_(table.c.desired == "running", table.c.status.in_(WAITING), free)
 
 
-def held(row: Any, by_other_than: str | None = None) -> bool:
-    """Whether a living worker, other than the one named, has the lease."""
+def held(row: Any, now: float, by_other_than: str | None = None) -> bool:
+    """Whether a living worker, other than the one named, has the lease at `now`."""
     holder = row.lease_holder
-    return not (holder is None or holder == by_other_than or row.lease_until < time.time() or is_dead(holder))
+    if holder is None or holder == by_other_than:
+        return False
+    return bool(now <= row.lease_until <= now + _far()) and not is_dead(holder)
+
+
+def lease_seconds() -> float:
+    """LSTM_LAB_LEASE, else `LEASE`; raises StoreError for what is no number of seconds."""
+    asked = os.environ.get("LSTM_LAB_LEASE", "").strip()
+    try:
+        seconds = float(asked or LEASE)
+    except ValueError:
+        seconds = math.nan
+    if not SHORTEST <= seconds <= LONGEST:
+        raise StoreError(
+            f"LSTM_LAB_LEASE is {asked!r}; set it to a number of seconds from {SHORTEST:g} to {LONGEST:g}, such as 60."
+        )
+    return seconds
+
+
+def _far() -> float:
+    # What ends later than any lease can was written before a clock was set back.
+    return 2 * lease_seconds()
 
 
 def state_row(run_id: str) -> sa.Select[Any]:
@@ -69,10 +95,10 @@ def renew(connection: sa.Connection, lease: Lease, bump: tuple[str, ...] = (), *
 
     The whole transaction is undone where the lease is lost.
     """
-    values["lease_until"] = time.time() + lease.seconds
+    known = {"run": lease.run_id, "held": lease.fence, "seconds": lease.seconds}
     parameters = {f"new_{name}": value for name, value in values.items()}
     statement = _renewal(tuple(values), bump)
-    if not connection.execute(statement, {"run": lease.run_id, "held": lease.fence, **parameters}).rowcount:
+    if not connection.execute(statement, {**known, **parameters}).rowcount:
         raise LeaseLost(lease.run_id)
 
 
@@ -81,6 +107,7 @@ def _renewal(names: tuple[str, ...], bump: tuple[str, ...]) -> sa.Update:
     # Built once, like `_WISHES`: a worker does this twenty times a second.
     values: dict[str, Any] = {name: sa.bindparam(f"new_{name}", type_=runs.c[name].type) for name in names}
     values |= {name: runs.c[name] + 1 for name in bump}
+    values["lease_until"] = Clock() + sa.bindparam("seconds", type_=sa.Float)
     run, held = sa.bindparam("run", type_=sa.String), sa.bindparam("held", type_=sa.Integer)
     return sa.update(runs).where(runs.c.id == run, runs.c.fence == held).values(values)
 
@@ -88,8 +115,8 @@ def _renewal(names: tuple[str, ...], bump: tuple[str, ...]) -> sa.Update:
 def _wishes() -> sa.Select[Any]:
     # Built once: putting this statement together takes longer than the database takes to answer it.
     other = runs.alias()
-    run, now = sa.bindparam("run", type_=sa.String), sa.bindparam("now", type_=sa.Float)
-    waits = is_waiting(now, other) & (other.c.id != run) & (other.c.status != "running")
+    run = sa.bindparam("run", type_=sa.String)
+    waits = is_waiting(Clock(), other) & (other.c.id != run) & (other.c.status != "running")
     # The runs of a race go one after the other: each change costs a new start, and whole results are waited for.
     of_race = sa.select(race_runs.c.race_id).where(race_runs.c.run_id == run)
     waits &= ~sa.exists().where(race_runs.c.run_id == other.c.id, race_runs.c.race_id.in_(of_race))
@@ -118,22 +145,25 @@ class LeasedWrites:
 
     _database: Database
 
-    def acquire(self, run_id: str, holder: str, seconds: float = 60.0, *, claim: bool = False) -> Lease | None:
+    def acquire(self, run_id: str, holder: str, seconds: float | None = None, *, claim: bool = False) -> Lease | None:
         """Take the run to work on it, or None if it is not to run or someone else has it; raises RunNotFound.
 
-        `claim` wishes the run to run in the same moment, so that nobody else can take it first.
+        The lease lasts `lease_seconds` where nothing else is given. `claim` wishes the run to run in the same moment,
+        so that nobody else can take it first.
         """
+        seconds = lease_seconds() if seconds is None else seconds
         with self._database.write() as connection:
-            row = locked(connection, run_id)
+            row, now = locked(connection, run_id), self._database.now(connection)
             runnable = row.desired == "running" and row.status in WAITING
-            if held(row, holder) or not (runnable or (claim and row.status != "finished")):
+            if held(row, now, holder) or not (runnable or (claim and row.status != "finished")):
                 return None
-            now = time.time()
             values = {
                 "fence": row.fence + 1,
                 "lease_holder": holder,
                 "lease_until": now + seconds,
-                "attempts": 1 if claim else row.attempts + 1,
+                "attempts": 1
+                if claim
+                else row.attempts + (row.lease_holder != holder),  # who is still there did not die
                 "last_ran": now,
                 "started": row.started or now,
                 "status": "running",
@@ -161,7 +191,7 @@ class LeasedWrites:
 
     def wishes(self, lease: Lease) -> Wishes:
         """What is wanted of the leased run now; cheap enough for every 50 ms. Raises LeaseLost."""
-        asked_for = {"run": lease.run_id, "fence": lease.fence, "now": time.time()}
+        asked_for = {"run": lease.run_id, "fence": lease.fence}
         with self._database.glance() as connection:
             row = connection.execute(_WISHES, asked_for).one_or_none()
             if row is None:
@@ -211,8 +241,7 @@ class LeasedWrites:
         key = (checkpoints.c.run_id == lease.run_id) & (checkpoints.c.name == name)
         with self._database.write() as connection:
             before = connection.scalar(sa.select(checkpoints.c.step).where(key))
-            progress: dict[str, Any] = {"attempts": 0} if before is None or step > before else {}
-            renew(connection, lease, **progress)
+            renew(connection, lease)
             if before is None:
                 row = {"run_id": lease.run_id, "name": name, "step": step, "data": data}
                 connection.execute(sa.insert(checkpoints).values(row))
@@ -270,9 +299,10 @@ class LeasedWrites:
                 status = going_on if desired == "running" else desired
             if train_seconds is not None:
                 values["train_seconds"] = train_seconds
-            values |= {"status": status, "error": error, "last_ran": time.time()}
+            now = self._database.now(connection)
+            values |= {"status": status, "error": error, "last_ran": now}
             if status in OVER:
-                values["finished"] = time.time()
+                values["finished"] = now
             if status != row.status or "desired" in values:
                 values |= CHANGED
             update(connection, lease.run_id, **values)
@@ -282,11 +312,13 @@ class LeasedWrites:
         """Free the runs whose worker died or fell silent, and return how many there were."""
         leased = sa.select(runs.c.id, runs.c.lease_holder, runs.c.lease_until).where(runs.c.lease_holder.is_not(None))
         with self._database.read() as connection:
-            suspects = [row.id for row in connection.execute(leased) if not held(row)]
+            now = self._database.now(connection)
+            suspects = [row.id for row in connection.execute(leased) if not held(row, now)]
         for run_id in suspects:
             with self._database.write() as connection:
-                row = connection.execute(state_row(run_id)).one_or_none()
-                if row is None or row.lease_holder is None or held(row):
+                # Locked: someone writes to it, or was stopped in the middle; nobody may wait for that one here.
+                row = connection.execute(state_row(run_id).with_for_update(skip_locked=True)).one_or_none()
+                if row is None or row.lease_holder is None or held(row, self._database.now(connection)):
                     continue
                 status = row.desired if row.desired != "running" else "interrupted"
                 free = {"fence": row.fence + 1, "lease_holder": None, "lease_until": None}

@@ -133,7 +133,7 @@ class Races(Branches):
             now = time.time()
             for row in going:
                 values: dict[str, Any] = {"desired": "stopped", "target": None}
-                if not held(row):
+                if not held(row, self._database.now(connection)):
                     values |= {"status": "stopped", "finished": now}
                 connection.execute(sa.update(runs).where(runs.c.id == row.id).values(**values, **CHANGED))
         return len(going)

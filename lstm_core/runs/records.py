@@ -69,7 +69,7 @@ class Run:
     started: float | None
     finished: float | None
     speed: float
-    attempts: int  # slices begun since the last progress
+    attempts: int  # workers that took it since one came through a slice
     lease_holder: str | None
     lease_until: float | None
     last_ran: float

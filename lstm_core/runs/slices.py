@@ -30,6 +30,7 @@ from lstm_core.runs.heartbeat import alive
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.leaving import at_work, is_leaving, leave, leave_on_sigterm
 from lstm_core.runs.limits import time_is_up
+from lstm_core.runs.patience import patiently
 from lstm_core.runs.queue import ALONE, slice_seconds
 from lstm_core.runs.records import OVER, Lease, LeaseLost, RunNotFound, Status, StoreError, Wishes
 from lstm_core.runs.store import RunStore
@@ -39,7 +40,7 @@ LOOK = 0.025  # seconds between two looks at what is wished: a pause shall hold 
 FLUSH = 0.05  # seconds between two writes of what was measured
 CHECKPOINT = 2.0  # seconds of work that a crash may cost
 WORTH = 10  # times as long as keeping the state took, where that is more: a large one takes a second
-ATTEMPTS = 3  # deaths without progress in between before a run is given up
+ATTEMPTS = 3  # deaths without a slice that was survived in between before a run is given up
 KEPT_BYTES = 128 * 2**20  # of states that stay alive between slices, each counted as its checkpoint
 BESIDE = 2**20  # bytes, and what else belongs to it
 KEPT_SECONDS = 60.0  # and for how long: a run that is over, or goes on elsewhere, needs none here
@@ -96,19 +97,19 @@ def work(
     """Work under a lease and release it; returns the run's status. `watch` is shown every step.
 
     Whatever goes wrong in the training ends the run with an explanation in the store. Raises only LeaseLost, and
-    StoreError where the store itself cannot be used.
+    StoreError where the store itself cannot be used for long.
     """
     torch.set_num_threads(1)
     files.look_in(store.file)
     if lease.attempts > ATTEMPTS:
-        return store.release(lease, "failed", keeps_dying(ATTEMPTS, lease.step))
+        return patiently(store.release, lease, "failed", keeps_dying(ATTEMPTS, lease.step))
     task: _Work | None = None
     try:
         with alive(store, lease):
             task = _Work(store, lease, watch, math.inf if lease.owner is None else most)
             status = task.go(seconds, longest)
     except NotWanted:
-        return store.release(lease, "queued")
+        return patiently(store.release, lease, "queued")
     except StoreError:
         raise
     except Exception as error:
@@ -118,9 +119,9 @@ def work(
             step = task.state.step
             if isinstance(error, NonFinite):
                 task.checkpoint()  # its weights are still good, and show what was about to break
-        return store.release(lease, "failed", in_words(error, step))
+        return patiently(store.release, lease, "failed", in_words(error, step))
     said = time_is_up(task.worked, task.state.step - 1) if task.spent else None
-    status = store.release(lease, status, said, train_seconds=task.worked)
+    status = patiently(store.release, lease, status, said, train_seconds=task.worked)
     if status not in OVER:
         _keep(lease, task)
     return status
@@ -132,7 +133,7 @@ class _Work:
     def __init__(self, store: RunStore, lease: Lease, watch: Callable[[Step], None] | None, most: float) -> None:
         self.store, self.lease, self.watch, self.most = store, lease, watch, most
         self.config = RunConfig.model_validate(lease.config)
-        self.state, self.seq = _state(store, lease, self.config)
+        self.state, self.seq = patiently(_state, store, lease, self.config)
         self.size, self.keeping = 0, 0.0
         self.rows: list[tuple[int, Any]] = []
         self.since = 0.0  # when the first of the rows was measured
@@ -140,7 +141,7 @@ class _Work:
         self.pictured = -1
         self.spent = False  # whether the run has had all the time that it may have
         if not lease.described:
-            store.describe(lease, self.state.about)
+            patiently(store.describe, lease, self.state.about)
         self.began = self.saved = time.monotonic()
         self.pace = deque([(self.began, self.state.step)])
 
@@ -151,13 +152,13 @@ class _Work:
 
     def go(self, seconds: float | None, longest: float) -> Status:
         """Train until the run is over, is not wanted any more or the slice's time is up."""
-        overrides = self.store.overrides(self.lease.run_id)
-        wishes = self.store.wishes(self.lease)
+        overrides = patiently(self.store.overrides, self.lease.run_id)
+        wishes = patiently(self.store.wishes, self.lease)
         ended = False
         while not ended:
             overrides = self.grant(wishes, overrides)
             if self.state.reopen(overrides):
-                self.store.rewind(self.lease, self.state.step)
+                patiently(self.store.rewind, self.lease, self.state.step)
             ended, wishes = self.follow(wishes, overrides, seconds, longest)
         a_second_more = int(self.worked) > int(self.lease.train_seconds)
         self.checkpoint(keep=a_second_more or not wishes.others_waiting or self.state.over)
@@ -177,8 +178,8 @@ class _Work:
         step = self.state.step - 1 if self.state.over else self.state.step
         for request in wishes.requests:
             before = [o.step for o in overrides if o.field == request.field]
-            self.store.apply_override(self.lease, request.id, max([step, *before]))
-        return self.store.overrides(self.lease.run_id)
+            patiently(self.store.apply_override, self.lease, request.id, max([step, *before]))
+        return patiently(self.store.overrides, self.lease.run_id)
 
     def follow(
         self, wishes: Wishes, overrides: list[Override], seconds: float | None, longest: float
@@ -208,7 +209,7 @@ class _Work:
                 write = now + FLUSH
             if now - self.saved > max(CHECKPOINT, WORTH * self.keeping):
                 self.checkpoint()
-            new = self.store.wishes(self.lease)
+            new = patiently(self.store.wishes, self.lease)
             if new.requests or (new.desired, new.target) != (wishes.desired, wishes.target):
                 return False, new
             if self.worked > self.most:
@@ -219,7 +220,7 @@ class _Work:
             if is_leaving() or now - self.began > self.allowed(new, seconds, longest):
                 return True, new
             look = time.monotonic() + LOOK
-        return True, self.store.wishes(self.lease)
+        return True, patiently(self.store.wishes, self.lease)
 
     def allowed(self, wishes: Wishes, seconds: float | None, longest: float) -> float:
         """Seconds that the slice may take with so many others waiting."""
@@ -241,7 +242,9 @@ class _Work:
                 kind, sample = ("sample", index - 1) if index else ("snapshot", None)
                 self.seq += 1
                 encoded.append(telemetry.encode(kind, arrays, self.seq, snapshot.step, snapshot.step, sample))
-        self.store.append(self.lease, encoded, step=last, speed=self._speed(last + 1), train_seconds=self.worked)
+        patiently(
+            self.store.append, self.lease, encoded, step=last, speed=self._speed(last + 1), train_seconds=self.worked
+        )
         self.rows, self.snapshots = [], []
 
     def checkpoint(self, keep: bool = True) -> None:
@@ -249,9 +252,9 @@ class _Work:
         self.flush()
         begun = time.monotonic()
         data = self.state.dump()
-        self.store.checkpoint(self.lease, self.state.step, data)
+        patiently(self.store.checkpoint, self.lease, self.state.step, data)
         if keep:
-            self.store.keep_state(self.lease, self.state.step, data)
+            patiently(self.store.keep_state, self.lease, self.state.step, data)
         self.saved, self.size = time.monotonic(), len(data)
         self.keeping = self.saved - begun
 

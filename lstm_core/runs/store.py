@@ -42,7 +42,7 @@ from lstm_core.runs.records import (
     StoreError,
     Wishes,
 )
-from lstm_core.runs.schema import Database, frames, overrides, runs
+from lstm_core.runs.schema import Clock, Database, frames, overrides, runs
 from lstm_core.runs.trash import Trash
 
 __all__ = ["Lease", "LeaseLost", "Override", "Run", "RunNotFound", "RunStore", "StoreError", "Wishes"]
@@ -103,7 +103,7 @@ class RunStore(LeasedWrites, Queue, Races, Library, Trash, Overview):
             if desired == "running":
                 check_going_on(connection, row)
             values: dict[str, Any] = {"desired": desired, "target": target if desired == "running" else None}
-            if not held(row):
+            if not held(row, self._database.now(connection)):
                 values["status"] = "queued" if desired == "running" else desired
                 values["finished"] = time.time() if desired == "stopped" else None
                 if row.error is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import time
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from lstm_core.runs.branches import Branches
 from lstm_core.runs.holder import is_dead, this_process
+from lstm_core.runs.leases import LeasedWrites
 from lstm_core.runs.records import Lease, LeaseLost
 from lstm_core.runs.schema import Clock
 from lstm_core.runs.store import RunStore
@@ -29,6 +32,9 @@ WRITES: list[Callable[[RunStore, Lease], object]] = [
     lambda store, lease: store.apply_override(lease, 1, 3),
     lambda store, lease: store.release(lease, "finished"),
     lambda store, lease: store.wishes(lease),
+    lambda store, lease: store.append(lease, []),  # what the heartbeat does
+    lambda store, lease: store.keep_state(lease, 7, b"zombie"),
+    lambda store, lease: store.adopt(lease, store.create(small()), 3, True),
 ]
 
 
@@ -48,6 +54,18 @@ def test_an_old_lease_writes_nothing(store: RunStore, run: str, write: Callable[
     assert store.load_checkpoint(run) == (5, b"good")
     assert store.scalars(run)["step"].tolist() == [0, 1, 2, 3, 4]
     assert store.overrides(run) == []
+    assert store.kept_steps(run) == []
+
+
+def test_every_write_under_a_lease_is_tried() -> None:
+    takes_one = {
+        name
+        for each in (LeasedWrites, Branches)
+        for name, method in vars(each).items()
+        if inspect.isfunction(method) and "lease" in inspect.signature(method).parameters
+    }
+    tried = {name for write in WRITES for name in write.__code__.co_names}  # type: ignore[attr-defined]
+    assert takes_one <= tried
 
 
 @pytest.mark.parametrize("write", WRITES)
@@ -118,22 +136,24 @@ def test_a_dead_worker_was_paused_in_the_end_if_that_was_wished(store: RunStore,
 def test_this_process_is_alive() -> None:
     assert not is_dead(this_process())
     host, pid, started = this_process().rsplit(":", 2)
-    assert is_dead(f"{host}:{pid}:{float(started) - 1000}")
+    ticks, here = started.split("@")
+    assert is_dead(f"{host}:{pid}:{int(ticks) - 1000}@{here}")
     assert not is_dead(f"elsewhere:{pid}:{started}")
+    assert not is_dead(f"{host}:{pid}:{ticks}@another.start")
 
 
-def test_attempts_count_until_there_is_progress(store: RunStore, run: str) -> None:
+def test_attempts_count_until_a_slice_was_survived(store: RunStore, run: str) -> None:
     for attempt in (1, 2):
-        lease = store.acquire(run, ELSEWHERE, seconds=-1)
+        lease = store.acquire(run, f"elsewhere:{attempt}:1.0", seconds=-1)
         assert lease is not None
         assert lease.attempts == attempt
-    store.checkpoint(lease, 5, b"state")
-    assert store.get(run).attempts == 0
-    lease = store.acquire(run, ELSEWHERE, seconds=-1)
-    assert lease is not None
-    store.checkpoint(lease, 5, b"state")
-    assert store.get(run).attempts == 1
-    store.release(lease, "queued")
+    store.checkpoint(lease, 5, b"state")  # a run that dies after each little step would go on for ever
+    assert store.get(run).attempts == 2
+    assert store.acquire(run, lease.holder) is not None  # could not write for a while, but did not die
+    assert store.get(run).attempts == 2
+    again = store.acquire(run, lease.holder)
+    assert again is not None
+    store.release(again, "queued")
     assert store.get(run).attempts == 0
 
 

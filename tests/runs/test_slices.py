@@ -311,8 +311,8 @@ def test_settings_that_no_longer_hold_fail_the_run_in_words(store: RunStore) -> 
 
 def test_a_run_whose_worker_keeps_dying_is_given_up(store: RunStore) -> None:
     run = store.create(small())
-    for _ in range(slices.ATTEMPTS):
-        assert store.acquire(run, "elsewhere:1:1.0", seconds=-1) is not None
+    for pid in range(slices.ATTEMPTS):
+        assert store.acquire(run, f"elsewhere:{pid}:1.0", seconds=-1) is not None
     assert run_slice(store.url, run).status == "failed"
     error = store.get(run).error
     assert error is not None
