@@ -42,7 +42,7 @@ from lstm_core.runs.records import (
     StoreError,
     Wishes,
 )
-from lstm_core.runs.schema import Clock, Database, frames, overrides, runs
+from lstm_core.runs.schema import Database, frames, overrides, runs
 from lstm_core.runs.trash import Trash
 
 __all__ = ["Lease", "LeaseLost", "Override", "Run", "RunNotFound", "RunStore", "StoreError", "Wishes"]
