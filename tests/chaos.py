@@ -39,6 +39,7 @@ from tests.serving import COMMAND, end
 LEASE = 3.0  # seconds: short, so that who is stopped for longer finds the run in other hands
 STUCK = 150.0  # seconds without any progress after which a run counts as stuck
 PAUSE = 1.2  # seconds between two kills, on average
+TELL = 10.0  # seconds between two lines on how far it is
 WORK = 0.9  # seconds of training for each kill
 
 # Settings of every sort, each with about how many milliseconds a step takes.
@@ -141,6 +142,13 @@ class Chaos:
         return [run for run in self.runs if run.seen is None or run.seen[0] not in ("finished", "failed")]
 
     @property
+    def progress(self) -> str:
+        told = Counter(
+            f"{run.seen[0]} at {run.seen[1]}" if run in self.going else "over" for run in self.runs if run.seen
+        )
+        return ", ".join(f"{count} {what}" for what, count in told.items())
+
+    @property
     def stuck(self) -> list[Planned]:
         return [run for run in self.going if time.monotonic() - run.since > STUCK]
 
@@ -219,9 +227,12 @@ def rage(chaos: Chaos, runs: int, kills: int, seed: int) -> None:
     """Begin the runs, kill as often as wanted, and wait until all of them are over or one is stuck."""
     seconds = WORK * kills / runs
     chaos.begin(planned(runs, seconds, seed))
-    more, next_kill = seed, time.monotonic() + 8.0
+    more, next_kill, told = seed, 0.0, 0.0
     while (chaos.going or chaos.kills.total() < kills) and not chaos.stuck:
         chaos.look()
+        if time.monotonic() > told + TELL:
+            told = time.monotonic()
+            print(f"{chaos.kills.total()} kills, {chaos.progress}", file=sys.stderr, flush=True)
         if chaos.kills.total() < kills and time.monotonic() > next_kill:
             if not chaos.going:
                 more += 1
