@@ -34,7 +34,7 @@ def test_a_clock_that_is_set_costs_nobody_a_run(store: RunStore, clock: list[flo
     dead = store.acquire(other, "elsewhere:1:1.0")
     assert dead is not None
     store.desire(waits, "running", target=10)
-    assert run_slice(store.url, waits).status == "paused"
+    assert run_slice(store.url, waits, seconds=600).status == "paused"
     assert waits not in store.waiting()
     store.desire(waits, "running")
     clock[0] = by
