@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlparse
 
 from playwright.sync_api import Locator, Page, TimeoutError, expect
 
+from tests.browser.waiting import until
+
 expect.set_options(timeout=20_000)
 
 
@@ -91,7 +93,8 @@ class Lab:
 
     def step_after(self, step: int) -> None:
         """Wait until the counter is beyond a step."""
-        self.page.wait_for_function(
+        until(
+            self.page,
             "step => Number(document.querySelector('.lab-state .lab-rest').textContent.split('/')[0]"
             ".replace(/\\D/g, '')) > step",
             arg=step,

@@ -10,6 +10,7 @@ from lstm_core import RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import this_process
 from lstm_core.training import Snapshot, Step, TrainState, train
+from tests.browser.waiting import until
 from tests.serving import Server
 
 CONFIG = RunConfig.model_validate(
@@ -66,8 +67,8 @@ def show(page: Page, server: Server, player: Player, steps: int = 10) -> None:
     player.play(steps)
     page.goto(f"{server.url}/?run={player.id}")
     drawn(page, player.step)
-    page.wait_for_function(f"{CURVES}.length > 0")
+    until(page, f"{CURVES}.length > 0")
 
 
 def drawn(page: Page, step: int) -> None:
-    page.wait_for_function("step => window.__lab?.step === step && window.__lab.snapshot === step", arg=step)
+    until(page, "step => window.__lab?.step === step && window.__lab.snapshot === step", arg=step)

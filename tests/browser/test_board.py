@@ -9,6 +9,7 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 
 from app.board.board import component_data
 from tests.browser.playing import LOSS, Player, drawn, show
+from tests.browser.waiting import until
 from tests.serving import Server
 
 TICKS = f"() => [...document.querySelectorAll('{LOSS} .xtick text')].map((tick) => tick.textContent).join()"
@@ -45,7 +46,7 @@ def test_zoom_legend_and_sample_survive_updates_and_reruns(page: Page, showing: 
     drawn(page, player.play(5))
     kept()
     page.locator(LOSS).get_by_role("button", name="reset zoom").click()
-    page.wait_for_function(f"before => ({TICKS})() !== before", arg=ticks)
+    until(page, f"before => ({TICKS})() !== before", arg=ticks)
 
 
 def test_scrubbing_brings_every_panel_back_and_live_returns(page: Page, showing: Server, player: Player) -> None:
@@ -59,13 +60,13 @@ def test_scrubbing_brings_every_panel_back_and_live_returns(page: Page, showing:
     slider = page.get_by_label("Step shown on all panels")
     slider.fill("0")
     expect(page.locator(".lab-at")).to_have_text("step 0")
-    page.wait_for_function(f"picture => ({GATES})() === picture", arg=first)
+    until(page, f"picture => ({GATES})() === picture", arg=first)
     player.play(10)
     page.wait_for_timeout(500)
     assert page.evaluate(GATES) == first, "a live frame was drawn over the step scrubbed to"
     expect(page.locator(".lab-live")).to_have_attribute("aria-pressed", "false")
     page.keyboard.press("End")
-    page.wait_for_function(f"picture => ({GATES})() !== picture", arg=first)
+    until(page, f"picture => ({GATES})() !== picture", arg=first)
     expect(page.locator(".lab-at")).to_have_text(f"step {player.step}")
 
 
@@ -183,14 +184,14 @@ def test_no_socket_outlives_its_page(page: Page, showing: Server, player: Player
     player.play(3)
     page.goto(f"{showing.url}/healthz")
     page.evaluate(MOUNT, json.loads(json.dumps(component_data(player.id))))
-    page.wait_for_function("window.__lab.step === 2")
+    until(page, "window.__lab.step === 2")
     assert page.evaluate("window.again() === window.leave"), "each call must give the same cleanup"
     page.evaluate("window.leave()")
     page.wait_for_timeout(100)
     assert page.evaluate("window.sockets.map((socket) => socket.readyState)") == [1]
     assert page.locator(".lab-board").count() == 1
     page.evaluate("window.part(); window.leave()")
-    page.wait_for_function("window.sockets.every((socket) => socket.readyState > 1)")
+    until(page, "window.sockets.every((socket) => socket.readyState > 1)")
     page.wait_for_timeout(600)
     assert len(page.evaluate("window.sockets")) == 1, "a closed board connected again"
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from lstm_core.race_plan import plan
 from lstm_core.runs.store import RunStore
+from tests.browser.waiting import until
 from tests.runs.conftest import small
 from tests.serving import Server
 
@@ -89,9 +90,7 @@ def test_a_race_is_prepared_by_a_link_begun_watched_sorted_and_kept(
     for viewer in (compare, other):
         expect(viewer.state).to_contain_text("finished", timeout=PATIENCE)
         expect(viewer.state).to_contain_text("4 runs")
-        viewer.page.wait_for_function(
-            "document.querySelectorAll('[data-panel=\"metric\"] .scatterlayer .trace').length >= 8"
-        )
+        until(viewer.page, "document.querySelectorAll('[data-panel=\"metric\"] .scatterlayer .trace').length >= 8")
     other.page.close()
 
     solved = compare.page.get_by_role("button", name="PyTorch default", exact=True)
@@ -136,9 +135,9 @@ def test_gates_of_two_runs_stand_side_by_side_at_one_step(compare: Compare, stor
     assert left != right
     gates.get_by_label("Step of training shown for both runs").fill("0")
     expect(gates.locator(".race-pick .lab-label")).to_have_text(["at its step 0", "at its step 0"])
-    compare.page.wait_for_function(f"before => ({picture})().every((one, k) => one !== before[k])", arg=[left, right])
+    until(compare.page, f"before => ({picture})().every((one, k) => one !== before[k])", arg=[left, right])
     gates.get_by_label("Right run").select_option(index=0)
-    compare.page.wait_for_function(f"(() => {{ const [a, b] = ({picture})(); return a === b; }})()")
+    until(compare.page, f"(() => {{ const [a, b] = ({picture})(); return a === b; }})()")
 
 
 def test_stop_all_and_delete(compare: Compare, store: RunStore) -> None:

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from lstm_core import RunConfig
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
+from tests.browser.waiting import until
 from tests.serving import Server
 
 CONFIG = RunConfig.model_validate(
@@ -132,9 +133,10 @@ def test_a_report_opens_without_a_network_and_draws_all_its_charts(
         page.on("request", lambda request, asked=asked: asked.append(request.url))
         page.set_default_timeout(60_000)
         page.goto(file.as_uri(), wait_until="commit")
-        page.wait_for_function(
+        until(
+            page,
             "document.readyState === 'complete' && "
-            "[...document.querySelectorAll('[id^=chart-]')].every((one) => one._fullLayout)"
+            "[...document.querySelectorAll('[id^=chart-]')].every((one) => one._fullLayout)",
         )
         drawn = page.evaluate(
             """Object.fromEntries([...document.querySelectorAll('[id^=chart-]')].map((one) =>

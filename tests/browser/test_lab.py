@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from app.session import DOUBLE_CLICK
 from tests.browser.lab import Lab
+from tests.browser.waiting import until
 from tests.serving import Server
 
 # In the page: how often each panel's picture differs from the one before, over some seconds.
@@ -178,12 +179,12 @@ def _scrub_and_back(lab: Lab) -> None:
     lab.page.get_by_role("slider", name="Step shown on all panels").press("Home")
     expect(place).to_have_text("step 0")
     expect(live).to_have_attribute("aria-pressed", "false")
-    lab.page.wait_for_function("looks => (" + LOOKS + ")().gates !== looks.gates", arg=now)
+    until(lab.page, "looks => (" + LOOKS + ")().gates !== looks.gates", arg=now)
     first = lab.page.evaluate(LOOKS)
     assert first["attention"] != now["attention"]
     live.click()
     expect(place).to_have_text(words)
-    lab.page.wait_for_function("looks => (" + LOOKS + ")().gates === looks.gates", arg=now)
+    until(lab.page, "looks => (" + LOOKS + ")().gates === looks.gates", arg=now)
     assert lab.page.evaluate(LOOKS)["attention"] == now["attention"]
 
 

@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from app import views
+from tests.browser.waiting import until
 from tests.serving import Server
 
 PAGES = sorted(path.stem for path in Path(views.__file__).parent.glob("[!_]*.py"))
@@ -85,7 +86,7 @@ def opened(browser: Browser, server: Server, name: str, size: str, scheme: str) 
     page.goto(server.url if name == "lab" else f"{server.url}/{name}")
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
     page.wait_for_load_state("networkidle")  # modules, styles, plotly
-    page.wait_for_function(DRAWN)
+    until(page, DRAWN)
     page.wait_for_timeout(500)  # until what follows the first drawing has been drawn
     return page, errors
 
