@@ -48,9 +48,15 @@ def place(url: str) -> str:
     return parsed.set(query={}).render_as_string(hide_password=True)
 
 
-def is_file(url: str) -> bool:
-    """Whether it is a database in a file, which only this machine can use."""
-    return sa.make_url(url).get_backend_name() == "sqlite"
+def is_this_machine(host: str) -> bool:
+    """Whether the name of a host, or its number, always means the machine that asks."""
+    return host in ("", "localhost", "::1") or host.startswith("127.")
+
+
+def only_here(url: str) -> bool:
+    """Whether only this machine finds the database at this address: a file, or a server by a name of its own."""
+    parsed = sa.make_url(url)
+    return is_this_machine(str(parsed.host or parsed.query.get("host", "")))
 
 
 def explain(error: Exception, url: str) -> str:

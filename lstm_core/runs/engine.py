@@ -24,7 +24,7 @@ from distributed import Client, Future
 from distributed.security import Security
 
 from lstm_core.runs import keys
-from lstm_core.runs.addresses import is_file, place
+from lstm_core.runs.addresses import is_this_machine, only_here, place
 from lstm_core.runs.limits import limits
 from lstm_core.runs.records import StoreError
 from lstm_core.runs.statistics import Statistics
@@ -64,11 +64,10 @@ def scheduler_address(store_url: str) -> str | None:
         return None
     address = keys.checked(asked)
     host = address.removeprefix("tls://").rpartition(":")[0].strip("[]")
-    here = host == "localhost" or host.startswith("127.") or host == "::1"
-    if is_file(store_url) and not here:
+    if only_here(store_url) and not is_this_machine(host):
         raise ValueError(
-            f"The runs are kept in a file of this machine, {place(store_url)}, which the workers of {address} cannot "
-            "reach; set LSTM_LAB_DATABASE to a database that all of them can: postgresql+psycopg://USER:PASSWORD@HOST/NAME."
+            f"The runs are kept in {place(store_url)}, which only this machine finds, not the workers of {address};"
+            " set LSTM_LAB_DATABASE to a database by a name that all know: postgresql+psycopg://USER:PASSWORD@HOST/NAME."
         )
     return address
 
