@@ -128,7 +128,8 @@ export class Transport {
     const status = state?.status;
     const over = OVER.includes(status);
     const going = state && !over && state.desired === "running";
-    const foreign = editable ? "" : "This run is to look at only."; // keys press these buttons as well
+    const look = "This run is to look at only."; // keys press buttons as well, hidden ones too
+    const foreign = editable ? "" : look;
     const none = state ? "" : "There is no run yet; press Train in the sidebar.";
     const ended = over ? `This run is ${status}.` : "";
     const finished = status === "finished";
@@ -159,8 +160,7 @@ export class Transport {
     this.#set("step", further, finished ? "One step beyond the end" : undefined);
     this.#set("ten", further, finished ? "Ten steps beyond the end" : undefined);
     this.#set("stop", foreign || none || ended);
-    this.#set("rewind", none);
-    this.#set("reseed", none);
+    for (const id of ["rewind", "reseed"]) this.#set(id, none || (begins ? "" : look));
     this.changeable = Boolean(editable && state && !over);
     for (const name of FIELDS) this.#show(name, state?.[name], foreign || none || ended);
     this.#edited();
