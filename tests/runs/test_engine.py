@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from lstm_core.runs.engine import Engine, worker_count
+from lstm_core.runs.slices import ATTEMPTS
 from lstm_core.runs.store import RunStore
 from tests.runs.conftest import small
 from tests.runs.test_slices import alone, assert_same
@@ -119,6 +120,32 @@ def test_a_worker_killed_twice_in_mid_slice_leaves_no_trace_in_the_curve(shared:
     settled(shared, run, "finished", "failed")
     assert shared.get(run).revision == revision + 2
     assert_same(shared.scalars(run), alone(config))
+
+
+def test_a_run_that_takes_its_worker_along_each_time_is_given_up_and_the_others_go_on(
+    shared: RunStore, engine: Engine
+) -> None:
+    poison, other = shared.create(small(1_000_000)), shared.create(small(1_000_000))
+    engine.poke()
+    for death in range(1, ATTEMPTS + 1):
+        until(lambda death=death: shared.get(poison).attempts == death, "the next try")  # type: ignore[misc]
+        os.kill(worker_of(shared, poison), signal.SIGKILL)
+        step = shared.get(other).step
+        until(lambda step=step: shared.get(other).step > step, "the other run")  # type: ignore[misc]
+    settled(shared, poison, "failed")
+    found = shared.get(poison)
+    assert found.error is not None
+    assert "died 3 times in a row" in found.error["what"]
+    assert found.error["again"]
+    step = shared.get(other).step
+    until(lambda: shared.get(other).step > step, "the other run")
+    shared.desire(poison, "running")  # it was somebody who ended its workers by hand
+    engine.poke()
+    until(lambda: shared.get(poison).step > max(found.step, 0), "the run that was given up, going on")
+    for run in (poison, other):
+        shared.desire(run, "stopped")
+        settled(shared, run, "stopped")
+    assert shared.get(other).attempts == 0
 
 
 def test_two_engines_share_one_store_and_one_goes_on_where_the_other_closes(shared: RunStore, engine: Engine) -> None:
