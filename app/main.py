@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import metrics, signing, teaching, turns
+from lstm_core.runs.records import StoreError
 
 HERE = Path(__file__).resolve().parent
 
@@ -39,5 +40,9 @@ if signing.offered() or signing.required():
 elif teaching.offered():
     PAGES.append(_page("account", "Teacher", "account_circle"))
 page = st.navigation(PAGES, position="top")
-with turns.turn():
-    page.run()
+try:
+    with turns.turn():
+        page.run()
+except StoreError as error:
+    # The pages say it themselves where they begin; this is for trouble that comes while one is being drawn.
+    st.error(str(error), icon=":material/database_off:")

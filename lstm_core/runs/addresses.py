@@ -14,6 +14,7 @@ REMEDIES = {
     "not a database": "The file is damaged or is something else: move it away, and a new store is made.",
     "malformed": "The file is damaged: move it away, and a new store is made in its place.",
     "database is locked": "Another program holds it for too long: close what else has it open, then try again.",
+    "file is gone": "It was deleted or moved away: put it back, or start the program again with a new store.",
     "readonly": "It cannot be written: check the permissions of the file and its folder.",
     "unable to open": "It cannot be opened: check that the folder exists and may be written.",
     "disk is full": "The disk is full: free some space, or delete old runs.",

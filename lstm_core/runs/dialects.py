@@ -43,6 +43,8 @@ def engines(url: str) -> Engines:
     engine = sa.create_engine(parsed)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    if parsed.database and parsed.database != ":memory:":
+        _keep_to(engine, Path(parsed.database))
     return Engines(engine, engine, engine.execution_options(writes=True))
 
 
@@ -51,6 +53,32 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _keep_to(engine: sa.Engine, file: Path) -> None:
+    """Notice when the file was moved away, deleted or replaced: one that is still open would be written in vain."""
+    known: list[tuple[int, int]] = []
+
+    def only_if_there(*_: object) -> None:
+        if known and not file.exists():  # SQLite would begin an empty one, and hide what happened
+            raise FileNotFoundError("the file is gone")
+
+    def remember(_connection: Any, record: Any) -> None:
+        known[:] = [_identity(file)]
+        record.info["file"] = known[0]
+
+    def compare(_connection: Any, record: Any, _proxy: Any) -> None:
+        if not file.exists() or record.info["file"] != _identity(file):
+            raise InvalidatePoolError  # to be opened again
+
+    event.listen(engine, "do_connect", only_if_there)
+    event.listen(engine, "connect", remember)
+    event.listen(engine, "checkout", compare)
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_dev, found.st_ino
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
