@@ -20,7 +20,7 @@ export function standing(about) {
   if (paused) return { word: "paused", rest: place, tone: "calm" };
   const left = Number.isFinite(seconds) && seconds !== null ? `about ${duration(seconds)} left` : "";
   const wait = others ? `${count(others)} other ${others === 1 ? "run waits" : "runs wait"} as well` : "";
-  if (!begun) return { word: "waiting", rest: join(line ? `its first run is ${line}` : `${count(runs)} runs in line`, wait), tone: "calm" };
+  if (!begun) return { word: "waiting", rest: line ? `its first run is ${line}` : join(`${count(runs)} runs in line`, wait), tone: "calm" };
   return { word: "running", rest: join(place, left, ended, wait), tone: "live" };
 }
 

@@ -50,7 +50,7 @@ export class Row {
     setAttribute(this.link, "title", name);
     setAttribute(this.link, "href", told.deleted === null ? `${context.home}?run=${told.id}` : null);
     setAttribute(this.box, "aria-label", `Choose \u2068${name}\u2069`);
-    setText(this.under, [told.name === null ? "" : told.title, told.id, keeping(told)].filter(Boolean).join(" · "));
+    setText(this.under, [keeping(told), told.name === null ? "" : told.title, told.id].filter(Boolean).join(" · "));
     setAttribute(this.under, "title", told.thinned === null ? null : THINNED);
     setText(this.cells.task, told.task_title);
     setText(this.cells.initializer, told.initializer);
