@@ -88,7 +88,14 @@ def give(there: Standing, asked: Request) -> None:
     """Nothing is the server's fault, and whatever is refused below /lab is refused in words."""
     status, kind, body = answer(there, asked)
     assert status < 500, f"status {status}"
-    if asked.path.startswith(OURS) and status in (400, 404, 409, 413, 429) and asked.method == "GET" and kind:
+    fallen = any(name == "Range" for name, _ in asked.headers)  # to the document, which other addresses get
+    if (
+        not fallen
+        and asked.path.startswith(OURS)
+        and status in (400, 404, 409, 413, 429)
+        and asked.method == "GET"
+        and kind
+    ):
         told(body, kind)
     there.quiet()
 
