@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app import branching, changes, links, own_data, owning, services, session
+from app.plain import apart
 from app.settle import in_words
 from lstm_core.config import RunConfig, TrainingConfig
 from lstm_core.files import FileProblem
@@ -147,7 +148,7 @@ def _weights(action: Mapping[str, Any]) -> None:
     store = services.store()
     file = store.keep_file(branching.file_name(run), store.weights(run.id), "weights")
     config, notes = branching.start(session.current().config, session.settings_of(run), file)
-    title = run.name or session.settings_of(run).title
+    title = apart(run.name) if run.name else session.settings_of(run).title
     session.check_locks(config)
     session.use(config, [*notes, f"Train now begins with the weights that “{title}” has at step {max(run.step, 0)}."])
 

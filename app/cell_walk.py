@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 from app import calculator, fields, own_data, services, session, tying
 from app import controls as sidebar
 from app.board.cell import cell
-from app.plain import plain
+from app.plain import apart, plain
 from lstm_core import files
 from lstm_core.config import RunConfig
 from lstm_core.files import FileProblem
@@ -100,7 +100,7 @@ def _after(steps: list[int]) -> int:
 
 def _title(run: Run) -> str:
     """What the list calls a run. It ends with the id: a list box tells its options apart by their words alone."""
-    return f"{run.name or session.settings_of(run).title} · {run.id}"
+    return f"{apart(run.name or '') or session.settings_of(run).title} · {run.id}"
 
 
 def find(here: session.Session) -> tuple[Walk | None, str]:
@@ -135,7 +135,7 @@ def _source(here: session.Session) -> Source:
     run = session.shown(here)
     assert run is not None
     config, steps, store = session.settings_of(run), _steps(run), services.store()
-    after, name = _after(steps), run.name or config.title
+    after, name = _after(steps), apart(run.name or config.title)
     latest = store.load_checkpoint(run.id) if after == steps[-1] else None
     state = latest[1] if latest is not None else store.nearest_state(run.id, after)
     if state is None:  # nothing is kept so early: the first weights follow from the settings

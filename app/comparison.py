@@ -11,6 +11,7 @@ import streamlit as st
 from app import charts, services, session
 from app.figures.curves import METRIC_NAMES
 from app.figures.overlay import Line, look, overlay
+from app.plain import apart
 from app.runs_list import SHARES
 from lstm_core import wording
 from lstm_core.config import RunConfig
@@ -125,7 +126,7 @@ def _best(lines: Sequence[Line], shares: bool) -> tuple[float, str]:
     value = pick(each for each, _ in best)
     having = [line for each, line in best if each == value]
     first, step = min(((line, int(line.step[line.value == value][0])) for line in having), key=lambda pair: pair[1])
-    whose = f"“{first.name}”".replace("{", "{{").replace("}", "}}")
+    whose = f"“{apart(first.name)}”".replace("{", "{{").replace("}", "}}")
     word, place = "highest" if shares else "lowest", wording.count(step)
     if len(having) == 1:
         return value, f"The {word} value, {{}}, is that of {whose} at step {place}."

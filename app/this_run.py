@@ -7,6 +7,7 @@ from html import escape
 import streamlit as st
 
 from app import actions, branching, class_link, exports, links, owning, services, session, tying
+from app.plain import apart
 from lstm_core.runs.records import Run
 
 NEWEST = 10
@@ -154,7 +155,9 @@ def _others(run: Run | None) -> None:
 
 def _title(run: Run) -> str:
     """What a list calls a run. It ends with the id: a list box tells its options apart by their words alone."""
-    return f"{run.name or session.settings_of(run).title} · {run.status}, step {max(run.step, 0)} · {run.id}"
+    return (
+        f"{apart(run.name or '') or session.settings_of(run).title} · {run.status}, step {max(run.step, 0)} · {run.id}"
+    )
 
 
 def origin(run: Run | None) -> None:
@@ -171,4 +174,4 @@ def origin(run: Run | None) -> None:
 def _link(run: Run) -> str:
     title = escape(run.name or session.settings_of(run).title)
     name = "watch" if session.current().watching else "run"
-    return f'<a href="?{name}={escape(run.id)}" target="_self">{title}</a>'
+    return f'<a href="?{name}={escape(run.id)}" target="_self"><bdi>{title}</bdi></a>'

@@ -20,6 +20,7 @@ export class Stream {
     this.after = -1;
     this.revision = -1;
     this.failures = 0;
+    this.unread = 0; // messages of this run that could not be read
     this.everHeard = false;
     this.closed = false;
     this.onVisible = () => document.hidden || this.#hurry();
@@ -29,7 +30,7 @@ export class Stream {
 
   /** Follow a run from its beginning; null follows nothing. */
   watch(run, sample) {
-    Object.assign(this, { run, sample, after: -1, revision: -1 });
+    Object.assign(this, { run, sample, after: -1, revision: -1, unread: 0 });
     if (run === null) return this.#drop();
     if (this.#open()) this.#hello();
     else this.#connect();
@@ -94,11 +95,23 @@ export class Stream {
     socket.onmessage = ({ data }) => {
       if (!this.everHeard || this.failures) this.listener.link("live");
       this.everHeard = true;
-      this.failures = 0;
-      if (typeof data === "string") this.listener.message(JSON.parse(data));
-      else this.listener.frame(data);
+      try {
+        if (typeof data === "string") this.listener.message(JSON.parse(data));
+        else this.listener.frame(data);
+        this.failures = 0;
+      } catch (error) {
+        this.#unreadable(error);
+      }
     };
     socket.onclose = () => this.#again();
+  }
+
+  /** What came could not be read or drawn: begin again from the run's beginning, ever more slowly. */
+  #unreadable(error) {
+    console.warn("A message of the live stream could not be read.", error);
+    this.#drop();
+    Object.assign(this, { after: -1, revision: -1, failures: this.unread++ });
+    this.#again();
   }
 
   #again() {

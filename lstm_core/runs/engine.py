@@ -209,6 +209,7 @@ class Engine:
                 if now - purged > PURGE:
                     purged = now
                     self._store.purge()
+                    self._store.drop_files()
                 if now - tidied > TIDY:
                     tidied = now
                     if thinned := self._store.make_room():

@@ -9,9 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from lstm_core.cleaning import clean_name
-from lstm_core.files import Kind, check_size, identify
+from lstm_core.files import FileProblem, Kind, check_size, identify
 from lstm_core.runs.records import KeptFile, StoreError
-from lstm_core.runs.schema import Database, files
+from lstm_core.runs.schema import Database, files, races, runs
+
+KEPT = 24 * 3600.0  # seconds for which a file stays that no run uses …
+SPARE = 256 * 2**20  # … and bytes of older ones, for links that were made and not opened yet
+MOST_UNUSED = 2**30  # bytes of files that no run uses, whoever brought them
+FILE_SETTINGS = (("task", "file"), ("init", "weights"))  # the settings that refer to files
 
 _FIELDS = [column for column in files.c if column.name in KeptFile.__dataclass_fields__]
 
@@ -22,7 +27,7 @@ class Library:
     _database: Database
 
     def keep_file(self, name: str, data: bytes, kind: Kind) -> str:
-        """Keep a file and return its id; raises FileProblem for one that is too large.
+        """Keep a file and return its id; raises FileProblem for one that is too large, and where there are too many.
 
         The same content has the same id and is kept once, under the name with which it first came.
         """
@@ -30,8 +35,15 @@ class Library:
         file_id = identify(data)
         shown = clean_name(PurePath(name.replace("\\", "/").replace("\0", "")).name) or "file"
         row = {"id": file_id, "name": shown, "kind": kind, "size": len(data), "created": time.time(), "data": data}
-        if self._has(file_id):
-            return file_id
+        with self._database.write() as connection:
+            if connection.execute(sa.update(files).where(files.c.id == file_id).values(created=time.time())).rowcount:
+                return file_id
+            unused = sum(size for _, size, _ in _unused(connection))
+        if unused + len(data) > MOST_UNUSED:
+            raise FileProblem(
+                f"{shown} cannot be kept: {unused // 2**20} MiB of files that no run uses are here already. Train with "
+                "one of those, or try again tomorrow, when the oldest of them have made room."
+            )
         try:
             with self._database.write() as connection:
                 connection.execute(sa.insert(files).values(row))
@@ -54,6 +66,27 @@ class Library:
         with self._database.read() as connection:
             return [KeptFile(**row._mapping) for row in connection.execute(query)]
 
-    def _has(self, file_id: str) -> bool:
-        with self._database.read() as connection:
-            return connection.scalar(sa.select(files.c.id).where(files.c.id == file_id)) is not None
+    def drop_files(self, age: float = KEPT, room: int = SPARE) -> int:
+        """Remove files that no run and no race refers to; returns how many.
+
+        Those stay that came less than `age` seconds ago, and of the older ones the newest, as far as `room` bytes go.
+        """
+        with self._database.write() as connection:
+            dropped, used = [], 0
+            for file_id, size, created in _unused(connection):
+                used += size
+                if used > room and created < time.time() - age:
+                    dropped.append(file_id)
+            for begin in range(0, len(dropped), 100):
+                connection.execute(sa.delete(files).where(files.c.id.in_(dropped[begin : begin + 100])))
+        return len(dropped)
+
+
+def _unused(connection: sa.Connection) -> list[tuple[str, int, float]]:
+    """(id, size, when it came) of every file that no settings refer to, the newest first."""
+    used: set[str] = set()
+    for document in (runs.c.config, races.c.plan["config"]):
+        for group, name in FILE_SETTINGS:
+            used.update(connection.scalars(sa.select(document[group][name].as_string()).distinct()))
+    query = sa.select(files.c.id, files.c.size, files.c.created).order_by(files.c.created.desc())
+    return [(row.id, row.size, row.created) for row in connection.execute(query) if row.id not in used]
