@@ -145,7 +145,7 @@ def test_a_message_that_cannot_be_read_does_not_end_the_page(page: Page, showing
 
     page.route_web_socket("**/lab/stream", between)
     page.goto(f"{showing.url}/?run={player.id}")
-    page.wait_for_function("window.__lab?.step === 9")
+    drawn(page, 9)
     expect(page.locator(LOSS)).to_be_visible()
     page.wait_for_timeout(100)
     player.play(5)
