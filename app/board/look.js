@@ -7,7 +7,9 @@ export function load({ css, plotly }, loaded) {
   const once = (id, make) => {
     let node = document.getElementById(id);
     if (!node) document.head.append((node = Object.assign(make(), { id })));
-    node.addEventListener("load", loaded);
+    if (node.dataset.loaded) return; // a listener that waits for nothing would keep its page for ever
+    const heard = () => loaded((node.dataset.loaded = "yes"));
+    node.addEventListener("load", heard, { once: true });
   };
   once(`lab-css-${css}`, () => el("link", { rel: "stylesheet", href: css }));
   if (!window.Plotly) once("lab-plotly", () => el("script", { src: plotly, async: true }));
