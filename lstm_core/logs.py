@@ -22,22 +22,30 @@ from pythonjsonlogger.json import JsonFormatter
 
 LEVELS = ("debug", "info", "warning", "error")
 LONGEST = 300  # characters of a line of a traceback: what failed may have been given by somebody
-# uvicorn names addresses of people at lower levels, Dask every coming and going of a process.
-AT_LEAST = {"uvicorn": logging.WARNING, "distributed": logging.WARNING, "alembic": logging.WARNING}
+# uvicorn names addresses of people at lower levels.
+AT_LEAST = {"uvicorn": logging.WARNING, "alembic": logging.WARNING}
 
 _NO_LETTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def set_up(environment: Mapping[str, str] = os.environ) -> None:
-    """Put the two settings into effect; raises ValueError for one that cannot be used."""
+def set_up(environment: Mapping[str, str] = os.environ, dask: int = logging.WARNING) -> None:
+    """Put the two settings into effect; raises ValueError for one that cannot be used.
+
+    `dask` is the least level of Dask, which has much to say of every process that comes or goes.
+    """
     kind, level = wanted(environment)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Json() if kind == "json" else Text())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    for name, least in AT_LEAST.items():
+    for name, least in {**AT_LEAST, "distributed": dask}.items():
         logging.getLogger(name).setLevel(max(level, least))
     gather()
+
+
+def dask_setup(_worker: object) -> None:
+    """The same in a worker process, where Dask calls this before any work is given."""
+    set_up(dask=logging.CRITICAL)
 
 
 def wanted(environment: Mapping[str, str]) -> tuple[str, int]:

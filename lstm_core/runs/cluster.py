@@ -22,6 +22,7 @@ import psutil
 from distributed import LocalCluster, Nanny
 from distributed.security import Security
 
+from lstm_core import logs
 from lstm_core.runs.leaving import WITHIN
 
 CLOSE_WITHIN = 2.0  # seconds for what remains when the workers have ended
@@ -48,6 +49,7 @@ def configure() -> None:
 
 def main() -> None:
     configure()
+    logs.set_up(dask=logging.CRITICAL)
     security = Security.temporary()
     cluster = LocalCluster(
         n_workers=int(sys.argv[1]),
@@ -59,7 +61,7 @@ def main() -> None:
         security=security,
         memory_limit=0,
         silence_logs=logging.CRITICAL,
-        preload=[PRELOAD],
+        preload=[logs.__name__, PRELOAD],
     )
     keys = {name: getattr(security, name) for name in KEYS}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())

@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
@@ -136,6 +138,28 @@ def test_only_uploads_are_taken_in_and_those_with_their_token(http: httpx.Client
     told = {"X-Xsrftoken": http.cookies["_streamlit_xsrf"]}
     assert http.put(upload, files={"file": b"x"}, headers=told).status_code == 400  # there is no such session
     assert http.put(upload, files={"file": b"x"}, headers={"X-Xsrftoken": "2|0|0|0"}).status_code == 403
+
+
+def test_a_page_cannot_have_ever_more_files_held(http: httpx.Client, outside: Server) -> None:
+    http.get("/_stcore/health")
+    token = http.cookies["_streamlit_xsrf"]
+
+    async def main() -> list[int]:
+        address = outside.url.replace("http", "ws", 1) + "/_stcore/stream"
+        async with connect(address, subprotocols=[Subprotocol("streamlit")], max_size=None) as connection:
+            ask = BackMsg()
+            ask.rerun_script.query_string = ""
+            await connection.send(ask.SerializeToString())
+            message = ForwardMsg()
+            while message.WhichOneof("type") != "new_session":
+                message.ParseFromString(await connection.recv(decode=False))
+            upload = f"/_stcore/upload_file/{message.new_session.initialize.session_id}"
+            return [await asyncio.to_thread(put, f"{upload}/{number}") for number in range(10)]
+
+    def put(address: str) -> int:
+        return http.put(address, files={"file": bytes(9 * 2**20)}, headers={"X-Xsrftoken": token}).status_code
+
+    assert loops.run(main()) == [204] * 8 + [413] * 2
 
 
 def test_a_page_cannot_say_more_than_a_page_has_to_say(outside: Server) -> None:
