@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check bench audit deploy fuzz clean
+.PHONY: run test check bench soak audit deploy fuzz clean
 
 run: .venv/.installed  ## install what is missing, then serve the page
 	@$(BIN)/lstm-lab $(ARGS)
@@ -20,6 +20,10 @@ check: .venv/.dev  ## format, lint, types
 bench: .venv/.dev  ## the measurements behind the claims, as ratios in one run
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m tests.bench $(ARGS)
+
+soak: .venv/.dev  ## half an hour of ten busy pages: what grows? make soak ARGS="--minutes 5 --pages 4"
+	$(BIN)/python -m tests.chromium
+	$(BIN)/python -m tests.bench.soak $(ARGS)
 
 audit: .venv/.dev  ## the pinned packages against the known weaknesses; asks the package index, so it needs the network
 	$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement constraints.txt
