@@ -170,7 +170,8 @@ def _single(kind: Any) -> bool:
 def is_essential(control: Control, config: RunConfig) -> bool:
     """Whether the setting stands at the top of the page, by itself or beside one that does."""
     group, beside = control.path.split(".")[0], control.extra.get("beside")
-    other = next((other for other in controls(config, group) if other.path == f"{group}.{beside}"), None)
+    others = controls(config, group) if beside else ()
+    other = next((other for other in others if other.path == f"{group}.{beside}"), None)
     return is_essential(other, config) if other is not None else bool(control.extra.get("essential"))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import threading
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,15 +30,27 @@ _compressing = threading.Lock()
 
 def static_version() -> str:
     """A short name for what the board's files hold now; changes with any of them and with plotly."""
-    digest = hashlib.blake2s(version("plotly").encode(), digest_size=6)
-    for path in board_files().values():
+    seen = ((path, (told := path.stat()).st_mtime_ns, told.st_size) for path in board_files().values())
+    return _digest(tuple(seen))
+
+
+@lru_cache(maxsize=2)
+def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Of what files hold, by their times and sizes: read once, for every drawing of a page asks."""
+    digest = hashlib.blake2s(_plotly_version().encode(), digest_size=6)
+    for path, *_ in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
+@cache
+def _plotly_version() -> str:
+    return version("plotly")
+
+
 def static_url(name: str) -> str:
     """The address of a board module, or of plotly, that a browser may keep for ever."""
-    return f"/lab/static/{name}?v={version('plotly') if name == PLOTLY else static_version()}"
+    return f"/lab/static/{name}?v={_plotly_version() if name == PLOTLY else static_version()}"
 
 
 def board_files() -> dict[str, Path]:
@@ -58,7 +70,7 @@ def plotly_path() -> Path:
 @cache
 def _compressed() -> bytes:
     source = plotly_path()
-    kept = Path(platformdirs.user_cache_dir("lstm-lab")) / f"plotly-{version('plotly')}-{source.stat().st_size}.js.gz"
+    kept = Path(platformdirs.user_cache_dir("lstm-lab")) / f"plotly-{_plotly_version()}-{source.stat().st_size}.js.gz"
     try:
         data = kept.read_bytes()
         gzip.decompress(data)  # a file that was cut off by a full disk must not be served for ever
@@ -108,4 +120,4 @@ async def _serve_plotly(request: Request) -> Response:
         headers["Content-Encoding"] = "gzip"
     else:
         body = await anyio.to_thread.run_sync(plotly_path().read_bytes)
-    return _answer(request, body, f"plotly-{version('plotly')}-{len(body)}", version("plotly"), headers)
+    return _answer(request, body, f"plotly-{_plotly_version()}-{len(body)}", _plotly_version(), headers)
