@@ -36,7 +36,7 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     open_runs: int = Field(40, ge=0, description="runs of one owner that are waiting, running, paused or interrupted")
-    steps: int = Field(100_000, ge=0, description="steps of a run")
+    steps: int = Field(1_000_000, ge=0, description="steps of a run")
     parameters: int = Field(5_000_000, ge=0, description="parameters of a run's recurrent layers")
     memory_mb: int = Field(1024, ge=0, description="MiB that a training step of a run needs, as estimated")
     train_seconds: int = Field(3600, ge=0, description="seconds that a run may be trained in all")
