@@ -28,11 +28,11 @@ def _person() -> None:
     st.subheader("Sign in", anchor=False)
     person = owning.identity().person
     if person is not None:
-        st.markdown(f"You are signed in as **{plain(person)}**. Your runs are yours in every browser in which you are.")
+        st.markdown(f"You are signed in as **{plain(person)}**. Your runs follow you to every browser where you do.")
         st.caption("What this browser trained before you signed in is yours again when you sign out.")
         st.button("Sign out", key="sign-out", icon=":material/logout:", on_click=st.logout)
         return
-    st.markdown("Sign in, and your runs are yours in every browser in which you do.")
+    st.markdown("Sign in, and your runs follow you to every browser where you do.")
     if signing.required():
         st.caption("Training needs it here; watching is open to everybody.")
     for provider in signing.providers():
@@ -62,7 +62,7 @@ def _teacher(signed_in: bool) -> None:
         with st.popover("Stop all runs", icon=":material/stop_circle:"):
             st.write("Every run that is not over ends, whosever it is. What was measured stays.")
             st.button("Stop them all", key="stop-all", type="primary", on_click=_stop_all)
-        st.button("Sign out", key="teacher-out", icon=":material/logout:", on_click=teaching.sign_out)
+        st.button("Sign out as teacher", key="teacher-out", icon=":material/logout:", on_click=teaching.sign_out)
 
 
 def _enter() -> None:

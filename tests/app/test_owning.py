@@ -260,7 +260,7 @@ def test_a_teacher_controls_every_run_of_the_class(guarded: Server, store: RunSt
             await teacher.go("account")
             await teacher.press("Stop them all")
             assert {run.desired for run in store.list() if run.status not in ("finished", "failed")} == {"stopped"}
-            await teacher.press("Sign out")
+            await teacher.press("Sign out as teacher")
             store.desire(runs[0], "running")
             await teacher.go("runs")
             await teacher.component("runs", {"name": "stop", "runs": runs[:1]})
