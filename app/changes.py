@@ -6,13 +6,14 @@ to someone else.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from app import owning, services, signing
 from lstm_core.config import RunConfig
 from lstm_core.race_plan import Plan
-from lstm_core.runs.records import OVER, Desired
+from lstm_core.runs.records import OVER, Desired, RunNotFound
 
 ASKED: Mapping[Desired, str] = MappingProxyType({"running": "resume", "paused": "pause", "stopped": "stop"})
 
@@ -124,7 +125,8 @@ def stop_everything() -> int:
     store = services.store()
     going = [entry for entry in store.entries() if entry.deleted is None and entry.status not in OVER]
     for entry in going:
-        store.desire(entry.id, "stopped")
+        with contextlib.suppress(RunNotFound):  # deleted at this very moment
+            store.desire(entry.id, "stopped")
     services.poke()
     return len(going)
 

@@ -11,10 +11,7 @@ from app.plain import plain
 from app.session import Session
 
 LONG = 100  # characters that take longer to read than a message usually stays
-TEMPORARY = (
-    "This browser keeps no cookie of this page. You can train and watch; your runs can be controlled only until this "
-    "tab is closed."
-)
+TEMPORARY = "Without cookies, your runs can be controlled only until this tab is closed."
 
 
 def problems(here: Session, more: Sequence[str] = ()) -> None:
