@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlencode, urlparse
 
@@ -36,7 +37,8 @@ class Compare:
 
     @property
     def start(self) -> Locator:
-        return self.sidebar.get_by_role("button", name="Start the race", exact=True)
+        """The button, which says so where the race on the page is somebody else's."""
+        return self.sidebar.get_by_role("button", name=re.compile("^(Start the race|Run this race as mine)$"))
 
     @property
     def state(self) -> Locator:
@@ -86,6 +88,10 @@ def test_a_race_is_prepared_by_a_link_begun_watched_sorted_and_kept(
     race = compare.begin()
     other = Compare(browser.new_page(), compare.url).open(race=race)
     expect(other.start).to_be_enabled()
+    expect(other.start).to_contain_text("Run this race as mine")
+    for name in ("Stop all", "Add seeds", "Delete"):
+        expect(other.button(name)).to_be_hidden()
+        expect(compare.button(name)).to_be_visible()
     expect(other.sidebar.get_by_text("8 tokens", exact=False).first).to_be_visible()  # the settings of the race
     for viewer in (compare, other):
         expect(viewer.state).to_contain_text("finished", timeout=PATIENCE)
