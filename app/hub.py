@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from app.topic import KEEP, Picture, Reading, Topic, look
+from lstm_core.runs.records import StoreError
 from lstm_core.runs.store import RunStore
 from lstm_core.runs.telemetry import heading
 
@@ -30,7 +31,7 @@ class Hub:
         self.topics: dict[str, Topic] = {}
         self._task: asyncio.Task[None] | None = None
         self._asked = asyncio.Event()
-        self._trouble = ""
+        self.trouble = ""  # why the store cannot be read at the moment
 
     @property
     def tailing(self) -> bool:
@@ -99,12 +100,11 @@ class Hub:
                 try:
                     for topic, reading in await loop.run_in_executor(thread, self._look, topics):
                         topic.take(reading)
-                    self._trouble = ""
+                    self._say("")
                     moving = any(time.monotonic() - topic.moved_at < 2 for topic in topics)
                     pause = min(MOST, max(POLL if moving else REST, EACH * self.viewers))
                 except Exception as error:
-                    if str(error) != self._trouble:
-                        self._trouble = str(error)
+                    if self._say(str(error) if isinstance(error, StoreError) else "The run store cannot be read."):
                         _log.error("The live stream cannot read the run store: %s", error)
                     pause = AFTER_TROUBLE
                 try:
@@ -114,6 +114,14 @@ class Hub:
                     pass
         finally:
             thread.shutdown(wait=False)
+
+    def _say(self, trouble: str) -> bool:
+        """Let every viewer know of trouble, or that it is over; whether that is new."""
+        new = trouble != self.trouble
+        self.trouble = trouble
+        for topic in self.topics.values() if new else ():
+            topic.wake()
+        return new
 
     def _look(self, topics: list[Topic]) -> list[tuple[Topic, Reading]]:
         return look(self.store(), topics, self.ready())

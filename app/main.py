@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import metrics, signing, teaching, turns
+from app import messages, metrics, signing, teaching, turns
 from lstm_core.runs.records import StoreError
 
 HERE = Path(__file__).resolve().parent
@@ -45,4 +45,4 @@ try:
         page.run()
 except StoreError as error:
     # The pages say it themselves where they begin; this is for trouble that comes while one is being drawn.
-    st.error(str(error), icon=":material/database_off:")
+    messages.unusable(error)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import owning
+from app import owning, services
 from app.plain import plain
 from app.session import Session
+from lstm_core.runs.records import StoreError
 
+AGAIN = 3.0  # seconds between two looks whether the store can be used again
 LONG = 100  # characters that take longer to read than a message usually stays
 TEMPORARY = "Without cookies, your runs can be controlled only until this tab is closed."
 
@@ -28,3 +30,24 @@ def refusals(here: Session) -> None:
     while here.refusals:
         said = plain(here.refusals.pop(0))
         st.toast(said, icon=":material/info:", duration="long" if len(said) > LONG else "short")
+
+
+def unusable(error: StoreError) -> None:
+    """Why the run store cannot be used, in place of the page; the page comes by itself when it can be used again."""
+    st.error(plain(str(error)), icon=":material/database_off:")
+    if not _usable():
+        _look_again()
+
+
+@st.fragment(run_every=AGAIN)
+def _look_again() -> None:
+    if _usable():
+        st.rerun()
+
+
+def _usable() -> bool:
+    try:
+        services.store().pulse([])
+    except StoreError:
+        return False
+    return True

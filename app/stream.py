@@ -2,7 +2,8 @@
 
 A viewer opens `/lab/stream` and sends `{"watch": run, "sample": 0, "after": -1, "revision": -1}`, later perhaps
 `{"sample": 2}` or another `watch`. It receives, as text, `state` (whenever something of it changed), `reset` (begin
-again: what a history frame and the newest pictures follow) and `missing`; as bytes, telemetry frames exactly as the
+again: what a history frame and the newest pictures follow), `missing` and `trouble` (why the store cannot be read, or
+null when it can again); as bytes, telemetry frames exactly as the
 worker wrote them. Scalars come complete and in order, pictures only the newest. `after` and `revision` of the last
 frame that it had let a viewer who comes back go on where it was.
 Where a proxy blocks WebSockets, `fetch.py` answers with the same content to whoever asks again and again.
@@ -59,6 +60,7 @@ class Viewer:
         self.asked: list[Ask] = []
         self.topic: Topic | None = None
         self.sample = 0
+        self.troubled = ""
 
     def ask(self, ask: Ask) -> None:
         """Take a wish; it is followed when the connection is free to send."""
@@ -89,9 +91,15 @@ class Viewer:
             self.sample_seen = -1
 
     async def due(self) -> list[str | bytes]:
-        """Everything to send now. Pictures never overtake the scalars that were written before them."""
+        """Everything to send now; while the store cannot be read only that."""
         while self.asked:
             self._follow(self.asked.pop(0))
+        told, self.troubled = self.troubled, self.hub.trouble
+        said = [] if told == self.troubled else [json.dumps({"type": "trouble", "message": self.troubled or None})]
+        return [*said, *([] if self.troubled else await self._news())]
+
+    async def _news(self) -> list[str | bytes]:
+        """What the run has that the viewer has not. Pictures never overtake the scalars written before them."""
         topic = self.topic
         if topic is None:
             return []

@@ -267,7 +267,7 @@ class Board {
     if (this.run !== undefined) this.#uncover();
     this.run = run;
     this.state = null;
-    this.missing = null;
+    this.missing = this.trouble = null;
     this.described = false; // the panels of the run before stay, empty, until this one's are known
     this.head.reset();
     this.#clear();
@@ -319,7 +319,9 @@ class Board {
   }
 
   #message(message) {
-    if (message.type === "missing") {
+    this.trouble = message.type === "trouble" ? message.message : null;
+    if (message.type === "trouble") this.#speak();
+    else if (message.type === "missing") {
       this.missing = message.message;
       this.#speak();
     } else if (message.type === "reset") this.#reset(message);
@@ -459,9 +461,9 @@ class Board {
 
   /** The head line, the notice and the buttons. */
   #speak() {
-    const { run, state, missing, data } = this;
+    const { run, state, missing, trouble, data } = this;
     const best = this.scalars.get("best/step")?.last;
-    this.head.show({ run, state, missing, best, about: this.described ? this.about : null, title: data.title });
+    this.head.show({ run, state, missing, trouble, best, about: this.described ? this.about : null, title: data.title });
     this.transport.update(state, data.editable, data.begins);
     this.root.classList.toggle("looking", this.transport.node.hidden);
   }

@@ -57,9 +57,10 @@ export class Head {
    * @param {any} known.about null until the run is described
    * @param {string} known.title the run's name until then
    * @param {string|null} known.missing why there is no such run
+   * @param {string|null} known.trouble why nothing new comes at the moment
    * @param {number} [known.best] the step of the best validation, once the run is over
    */
-  show({ run, state, about, title, missing, best }) {
+  show({ run, state, about, title, missing, trouble, best }) {
     if (state?.status === "running") this.ranAt = Date.now();
     setText(this.name, state?.name || about?.title || title || (run === null ? "No run yet" : "A new run"));
     setText(this.setting, state?.name && about ? about.title : "");
@@ -69,10 +70,12 @@ export class Head {
     if (this.hope && (Date.now() > this.hope.until || state?.desired !== this.hope.was)) this.hope = null;
     if (this.hope) told = { ...told, word: this.hope.word };
     if (missing) told = { word: "not found", rest: "", tone: "bad" };
+    if (trouble) told = { word: "no run store", rest: "what is shown was recorded before; it goes on by itself", tone: "bad" };
     setText(this.word, told.word);
     setText(this.rest, told.rest);
     this.pill.dataset.tone = told.tone;
-    this.#complain(["failed", "stopped"].includes(state?.status) ? state.error : missing ? { what: missing } : null);
+    const ended = ["failed", "stopped"].includes(state?.status) ? state.error : null;
+    this.#complain(trouble ? { what: trouble } : (ended ?? (missing ? { what: missing } : null)));
     this.#announce(told);
   }
 

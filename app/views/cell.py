@@ -35,7 +35,7 @@ def page() -> None:
         TABS[tab][1](here)
         messages.refusals(here)
     except StoreError as error:
-        st.error(str(error), icon=":material/database_off:")
+        messages.unusable(error)
 
 
 page()

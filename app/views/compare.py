@@ -19,7 +19,7 @@ def page() -> None:
             with st.container(key="train"):
                 race_page.foot(here, race)
     except StoreError as error:
-        st.error(str(error), icon=":material/database_off:")
+        messages.unusable(error)
         return
     messages.problems(here)
     messages.refusals(here)

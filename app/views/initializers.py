@@ -19,7 +19,7 @@ def page() -> None:
     try:
         here = session.begin("initializers")
     except StoreError as error:
-        st.error(str(error), icon=":material/database_off:")
+        messages.unusable(error)
         return
     choice = xrays.chosen(session.own("show"))
     layer, problem = xrays.layer(session.own("layer"), here.config)

@@ -17,7 +17,7 @@ def page() -> None:
         mine = run is not None and owning.may_change(run)
         looking = here.run is not None and (here.watching or not mine)
     except StoreError as error:
-        st.error(str(error), icon=":material/database_off:")
+        messages.unusable(error)
         return
     with st.sidebar:
         if run is not None and looking:

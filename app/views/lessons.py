@@ -26,7 +26,7 @@ def page() -> None:
         else:
             _lesson(lesson, book)
     except StoreError as error:
-        st.error(str(error), icon=":material/database_off:")
+        messages.unusable(error)
 
 
 def _contents(book: Book) -> None:

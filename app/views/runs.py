@@ -19,7 +19,7 @@ def page() -> None:
         here = session.begin("runs")
         compared = comparison.chosen(session.own("compare"))
     except StoreError as error:
-        st.error(str(error), icon=":material/database_off:")
+        messages.unusable(error)
         return
     messages.problems(here)
     messages.refusals(here)
