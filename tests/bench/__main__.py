@@ -24,7 +24,7 @@ OUTPUT = Path(__file__).parent.parent / "output" / "bench.json"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "name", nargs="*", help="which benches, the quick ones by default; also memory, solving, lessons"
+        "name", nargs="*", help="which benches, the quick ones by default; also memory, solving, lessons, fairness"
     )
     parser.add_argument("--full", action="store_true", help="more turns, for figures to publish")
     options = parser.parse_args()
