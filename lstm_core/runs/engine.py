@@ -17,10 +17,11 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import CancelledError
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from distributed import Client, Future
+from distributed import Client, Future, KilledWorker
 from distributed.security import Security
 
 from lstm_core.runs import keys
@@ -39,6 +40,7 @@ ALONE = 60.0  # seconds without any worker after which the local cluster is star
 CLOSE_WITHIN = 3.5  # seconds until the engine has let go
 END_WITHIN = 3.0  # seconds of these for the cluster to give the runs back and to end
 WAIT = 1.0  # seconds until a slice that could not begin is tried again
+WAIT_AFTER_ERROR = 5.0  # and one that workers or scheduler could not make sense of, or that found no store
 
 _UNREACHABLE = (
     "The scheduler %s cannot be reached (%s); trying again in %.0f s. Runs go on when it is back. If this stays so, "
@@ -231,7 +233,13 @@ class Engine:
             run_id = self._turns.pop(future)
             self._given.discard(run_id)
             if future.status != "finished":
-                log.warning("A worker was lost that began with run %s: %s", run_id, future.exception())
+                error = future.exception()
+                if isinstance(error, KilledWorker | CancelledError):
+                    log.warning("A worker was lost that began with run %s: %s", run_id, error)
+                else:
+                    # Not the run's own fault, which would be in the store: it is not to be tried over and over.
+                    log.error("Run %s cannot be worked on: %s", run_id, error)
+                    self._not_before[run_id] = now + WAIT_AFTER_ERROR
                 self.statistics.ended(run_id, None)
                 lost = True
                 continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import signal
 from collections.abc import Callable
@@ -31,6 +32,8 @@ def schedule(host: str | None, port: int, security: Security, say: Callable[[str
 
 async def _schedule(host: str | None, port: int, security: Security, say: Callable[[str], None]) -> None:
     told = _told()
+    # Tasks are read by the scheduler too: with the program as it is now, not as it may have become by then.
+    importlib.import_module("lstm_core.runs.engine")
     async with Scheduler(
         host=host, port=port, protocol="tls", security=security, dashboard=False, dashboard_address="127.0.0.1:0"
     ) as scheduler:
