@@ -79,7 +79,7 @@ class Queue:
 
     def waiting(self) -> list[str]:
         """The runs that want to run and have no worker, the one that a worker takes next first."""
-        with self._database.read() as connection:
+        with self._database.glance() as connection:
             return list(connection.scalars(_LINE))
 
     def queue(self) -> dict[str, Place]:
