@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import struct
+import subprocess
+import tempfile
 import zipfile
 from functools import cache
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -24,7 +28,7 @@ from lstm_core.tasks.own_csv import OwnCsv
 from tests.fuzz import inputs
 from tests.fuzz.harness import Entry, sentence
 
-MARKER = "/tmp/lstm-lab-fuzz-was-here"
+MARKER = Path(tempfile.gettempdir()) / f"lstm-lab-was-here-{os.getpid()}"
 
 TABLES = (
     "date,open,close\n" + "".join(f"2020-01-{k % 28 + 1:02},{k * 1.5},{100 - k}\n" for k in range(60)),
@@ -125,15 +129,12 @@ class Harm:
         self.how = how
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        import os
-        import subprocess
-
         if self.how == "system":
             return os.system, (f"touch {MARKER}",)
         if self.how == "popen":
-            return subprocess.Popen, (["touch", MARKER],)
+            return subprocess.Popen, (["touch", str(MARKER)],)
         if self.how == "exec":
-            return exec, (f"open({MARKER!r}, 'w').close()",)
+            return exec, (f"open({str(MARKER)!r}, 'w').close()",)
         return getattr, (torch.load, "__globals__")
 
 
@@ -154,7 +155,7 @@ def weight_file(rng: Random) -> bytes:
     if kind == 4:
         return pickle.dumps(Harm(rng.choice(("system", "popen", "exec", "getattr"))), rng.randrange(6))
     if kind == 5:
-        return _with_pickle(pickle.dumps({"weight_ih_l0": Harm(rng.choice(("system", "exec")))}, 2))
+        return with_pickle(pickle.dumps({"weight_ih_l0": Harm(rng.choice(("system", "exec")))}, 2))
     if kind == 6:
         return _bomb(rng)
     if kind == 7:
@@ -166,7 +167,7 @@ def weight_file(rng: Random) -> bytes:
     return save(good)
 
 
-def _with_pickle(told: bytes) -> bytes:
+def with_pickle(told: bytes) -> bytes:
     """A file as torch.save writes it, with other commands in it."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(_saved()["pt"])) as old, zipfile.ZipFile(out, "w") as new:
@@ -204,14 +205,12 @@ def _header(rng: Random) -> bytes:
 
 def read_weights(data: bytes) -> None:
     """No file of weights carries anything out, and none breaks the process."""
-    from pathlib import Path
-
     try:
         weights.load_into(nn.LSTM(3, 5), data, "weights.pt")
     except FileProblem as error:
         _words([str(error)])
-    if Path(MARKER).exists():
-        Path(MARKER).unlink()
+    if MARKER.exists():
+        MARKER.unlink()
         raise AssertionError("code of a file was carried out")
 
 
