@@ -10,7 +10,9 @@ from types import MappingProxyType
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from app import calculator
 from app.branching import file_name
+from app.calculator import CalculatorError
 from app.findings import look
 from lstm_core.export import scalars_csv, script_of, settings_json
 from lstm_core.files import FileProblem
@@ -45,7 +47,20 @@ def _weights(store: RunStore, run: Run) -> bytes:
 
 
 def _script(store: RunStore, run: Run) -> bytes:
-    return script_of(store, run.id).encode()
+    fine, text = calculator.ask(_written, store, run.id)
+    if not fine:
+        raise Impossible(text)
+    return text.encode()
+
+
+def _written(store: RunStore, run_id: str) -> tuple[bool, str]:
+    """The script, or why there is none. Asked of the calculating process: a file of weights may have to be opened."""
+    try:
+        return True, script_of(store, run_id)
+    except (Impossible, FileProblem) as error:
+        return False, str(error)
+    finally:
+        store.close()
 
 
 def _report(store: RunStore, run: Run) -> bytes:
@@ -111,6 +126,8 @@ def _answer(store: RunStore, run_id: str, name: str) -> Response:
         made = kind.make(store, run)
     except (Impossible, FileProblem) as error:
         return _no(str(error), 404)
+    except CalculatorError as error:
+        return _no(str(error), 503)
     headers = {
         "Content-Disposition": f'attachment; filename="{download_name(run, name)}"',
         "Cache-Control": "no-store",

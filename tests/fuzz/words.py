@@ -16,17 +16,23 @@ from random import Random
 from typing import Any
 
 from pydantic import ValidationError
+from safetensors.torch import save
+from torch import nn
 
 from app import exports, lessons, races_route
 from app.findings import look
 from app.report import report
 from app.static import plotly_path
+from lstm_core import files
 from lstm_core.cleaning import LONGEST, clean_name
 from lstm_core.config import RunConfig, explain
 from lstm_core.export import script_of, settings_json
+from lstm_core.export.script import script
+from lstm_core.files import FileProblem
 from lstm_core.runs import telemetry
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
+from lstm_core.settings import Impossible
 from lstm_core.terminal.options import config_from
 from tests.fuzz import inputs
 from tests.fuzz.harness import Entry, sentence
@@ -194,6 +200,43 @@ def export(given: tuple[int, str]) -> None:
         assert not set('"\\/\r\n;') & set(called), called
 
 
+def scripted(rng: Random) -> tuple[str, str]:
+    """(what is called so, a name that would like to be code)."""
+    quotes = ("", '"', "'", '"""', "\\", "\n", ")", "(" * 60, ", " * 60)
+    made = (
+        rng.choice(quotes)
+        + rng.choice((f"), {PLANTED}(", f"; {PLANTED} #", inputs.text(rng)[:90]))
+        + rng.choice(quotes)
+    )
+    return rng.choice(("column", "weights")), inputs.clean(made)
+
+
+def script_names(given: tuple[str, str]) -> None:
+    """A script says the same whatever the columns of a table and the tensors of a file are called."""
+    what, name = given
+    try:
+        if what == "weights":
+            state = {f"{name}{key}": tensor for key, tensor in nn.LSTM(32, 4).state_dict().items()}
+            init = {"weights": files.keep(save(state), "weights")}
+            config = RunConfig.model_validate({"model": {"hidden_size": 4}, "init": init})
+        else:
+            out = io.StringIO()
+            csv.writer(out).writerows([["day", name], *([f"2020-01-{k + 1:02}", k * 7 % 23] for k in range(28))])
+            task = {"name": "csv", "file": files.keep(out.getvalue().encode(), "table"), "column": name, "length": 3}
+            config = RunConfig.model_validate({"task": task})
+        tree = ast.parse(script(config))
+    except (FileProblem, Impossible) as error:
+        sentence(" ".join(str(error).split()))
+        return
+    except ValidationError:
+        return  # no name that a column may have
+    finally:
+        files._kept.clear()
+    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    found |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert PLANTED not in found, "a name became code"
+
+
 def cells(rng: Random) -> list[str]:
     return [inputs.text(rng) for _ in range(3)]
 
@@ -226,5 +269,6 @@ ENTRIES = (
     Entry("settings files", 60, settings, read_settings),
     Entry("frames", 20, frame, read_frame),
     Entry("tables that are exported", 30, cells, spreadsheet),
+    Entry("names in scripts", 5, scripted, script_names),
     Entry("reports and scripts", 2, exported, export),
 )

@@ -50,13 +50,26 @@ def _broken(tree: ast.AST) -> Iterator[tuple[int, int]]:
 
 
 def wrapped(text: str) -> str:
-    """Lines that are too long and end with a bracket are broken within it."""
-    return "\n".join(_wrapped(line) if len(line) > LINE and line.endswith(")") else line for line in text.split("\n"))
+    """Lines that are too long and end with a bracket are broken within it, unless that would change what they say."""
+    lines, meaning = text.split("\n"), _meaning(text)
+    for place, line in enumerate(lines):
+        if len(line) > LINE and line.endswith(")"):
+            broken = [*lines[:place], _wrapped(line), *lines[place + 1 :]]
+            if _meaning("\n".join(broken)) == meaning:  # else a bracket stands in a text, such as a column's name
+                lines = broken
+    return "\n".join(lines)
+
+
+def _meaning(text: str) -> str | None:
+    try:
+        return ast.dump(ast.parse(text))
+    except SyntaxError:
+        return None
 
 
 def _wrapped(line: str) -> str:
     depth, place = 0, len(line)
-    while place == len(line) or depth:
+    while place == len(line) or (depth and place):
         place -= 1
         depth += {")": 1, "]": 1, "(": -1, "[": -1}.get(line[place], 0)
     indent = " " * (len(line) - len(line.lstrip()) + 4)

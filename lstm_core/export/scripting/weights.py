@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lstm_core import files
 from lstm_core.config import RunConfig
+from lstm_core.export.scripting.history import literal
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,10 @@ def load_weights(config: RunConfig) -> Loading:
     prefix = next(name for name in names if name.endswith(ending)).removesuffix(ending)
     packed = data[8:9] == b"{"
     reading = "state = load_safetensors(content)" if packed else _torch_reading(data, names)
-    chosen = f'if name.startswith("{prefix}")' if prefix and not whole else ""
-    if not whole:
-        chosen = f'if name.startswith("{prefix}weight_") or name.startswith("{prefix}bias_")'
-    tensors = f'{{name.removeprefix("{prefix}"): tensor for name, tensor in state.items() {chosen}'.rstrip() + "}"
+    # The names come out of somebody's file: they are written as the texts they are.
+    starts = [f"name.startswith({literal(prefix + kind)})" for kind in ("weight_", "bias_")]
+    chosen = "" if whole else f" if {' or '.join(starts)}"
+    tensors = f"{{name.removeprefix({literal(prefix)}): tensor for name, tensor in state.items(){chosen}}}"
     lines = [
         "def load_weights(model, path):",
         '    """The first weights, from the file that the run began with."""',
@@ -60,5 +61,5 @@ def _torch_reading(data: bytes, names: list[str]) -> str:
 
     found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     keys = [key for key, part in found.items() if isinstance(part, dict) and names[0] in part]
-    inside = "" if names[0] in found else f'["{keys[0]}"]'
+    inside = "" if names[0] in found else f"[{literal(keys[0])}]"
     return f'state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True){inside}'
