@@ -358,6 +358,9 @@ def test_a_viewer_that_does_not_read_delays_nobody(showing: Server, store: RunSt
             await late.until(lambda: whole(late, writer.step))
             assert len(late.resets) == 2  # what it missed came as one history
             assert late.kinds.count("snapshot") < 30  # of 66
+            with urllib.request.urlopen(f"{showing.url}/metrics") as answer:
+                told = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines())
+            assert float(told["lstm_lab_skipped_pictures_total"]) > 10
 
     loops.run(main())
 
