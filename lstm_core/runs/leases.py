@@ -29,10 +29,14 @@ CHANGED = {"state_version": runs.c.state_version + 1}
 
 
 def is_waiting(now: Any, table: Any = runs) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.desired == "running", table.c.status.in_(WAITING), is_free(now, table))
+
+
+def is_free(now: Any, table: Any = runs) -> sa.ColumnElement[bool]:
+    """That nobody has the lease, as far as the database can tell."""
     far = sa.bindparam("far", callable_=_far, type_=sa.Float, unique=True)
     over = sa.or_(table.c.lease_until < now, table.c.lease_until > now + far)
-    free = sa.or_(table.c.lease_holder.is_(None), over)
-    return sa.and_(table.c.desired == "running", table.c.status.in_(WAITING), free)
+    return sa.or_(table.c.lease_holder.is_(None), over)
 
 
 def held(row: Any, now: float, by_other_than: str | None = None) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lstm_core import wording
-from lstm_core.runs.leases import is_waiting
+from lstm_core.runs.leases import is_free, is_waiting
 from lstm_core.runs.schema import Clock, Database, race_runs, runs
 
 ROUND = 4.0  # seconds in which everybody who waits is worked on once, as far as slices can be that short
@@ -141,7 +141,7 @@ def _statements() -> tuple[sa.Select[Any], sa.Select[Any]]:
     owner, now = sa.func.coalesce(runs.c.owner, ""), Clock()
     race = sa.select(sa.func.min(race_runs.c.race_id)).where(race_runs.c.run_id == runs.c.id).scalar_subquery()
     described = [runs.c.id, owner.label("owner"), race.label("race"), runs.c.speed]
-    busy = runs.c.lease_holder.is_not(None) & (runs.c.lease_until >= now)
+    busy = ~is_free(now)
     ran = sa.case((runs.c.last_ran <= now + AHEAD, runs.c.last_ran), else_=0.0)
     served = sa.case((runs.c.started.is_not(None), ran), else_=0.0)
     counted = sa.func.sum(sa.case((busy, 1), else_=0)).label("busy"), sa.func.max(served).label("served")
