@@ -86,7 +86,7 @@ async def _soak(server: Server, pages: int, seconds: float) -> tuple[list[Sample
 
 async def _tab(browser: Browser, server: Server, store: Any, place: int) -> Tab:
     page = await browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     tab = Tab(page, server.url, store, place)
     page.on("pageerror", lambda error: tab.troubles.append(f"page {place}: {error}"))
     return tab

@@ -20,6 +20,7 @@ from lstm_core.runs.store import RunStore
 SMALL = {"task.length": 20, "model.hidden_size": 16, "training.steps": 400, "training.batch_size": 32}
 TASKS = ("recall", "adding", "sine", "tagging", "brackets", "dates")
 WAITING, KEPT = 3, 12  # how many runs of nobody wait for a turn, and how many that are over are kept
+ONE_BY_ONE = 4.0  # seconds between the first pages that are opened
 OVER_WORDS = ("finished", "finished early", "stopped", "failed")
 
 
@@ -140,6 +141,7 @@ ROLES: tuple[Callable[[Tab], Awaitable[None]], ...] = (
 async def live(tab: Tab) -> None:
     """Do what this tab is for, and begin again where that fails."""
     role = ROLES[tab.place % len(ROLES)]
+    await asyncio.sleep(ONE_BY_ONE * tab.place)
     while True:
         try:
             await role(tab)
