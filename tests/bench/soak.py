@@ -13,6 +13,7 @@ import json
 import tempfile
 import time
 from contextlib import AsyncExitStack, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ LINES = 12  # of the table
 AIM = 5.0  # % of growth at most
 OUTPUT = Path(__file__).parent.parent / "output" / "soak.json"
 
-UNFITTED = ("minute", "workers' pids", "silent pages")
+PIDS = "workers' pids"  # their sum, so that another one shows
+UNFITTED = ("minute", PIDS, "silent pages", "viewers", "watched")
 
 Sample = dict[str, float]
 
@@ -50,10 +52,22 @@ def main() -> None:
     shown = [samples[place] for place in np.unique(np.linspace(0, len(samples) - 1, LINES).astype(int))]
     print(tabulate([[sample.get(name) for name in names] for sample in shown], headers=names, floatfmt=".1f"))
     grown = growth(samples, min(WARM, options.minutes / 3))
-    print(tabulate(grown, headers=["memory, MB", "fitted begin", "fitted end", "growth, %", f"aim ≤ {AIM:g} %"]))
+    print(
+        tabulate(
+            grown, headers=["memory (MB), or number", "fitted begin", "fitted end", "growth, %", f"aim ≤ {AIM:g} %"]
+        )
+    )
+    restarts = sum(one.get(PIDS) != other.get(PIDS) for one, other in pairwise(samples))
+    print(f"workers were started again {restarts} times")
     print("\n".join(troubles) or "nothing went wrong")
     OUTPUT.parent.mkdir(exist_ok=True)
-    kept = {"when": time.strftime("%F %T"), "samples": samples, "growth": grown, "troubles": troubles}
+    kept = {
+        "when": time.strftime("%F %T"),
+        "samples": samples,
+        "growth": grown,
+        "restarts": restarts,
+        "troubles": troubles,
+    }
     OUTPUT.write_text(json.dumps(kept, indent=1))
     print(f"kept in {OUTPUT}")
 
@@ -98,7 +112,7 @@ def _processes(server: Server) -> Sample:
     for name, processes in family(server.process.pid).items():
         if name == "worker":
             found |= {f"worker {place + 1}": memory([each]) for place, each in enumerate(processes)}
-            found["workers' pids"] = float(sum(each.pid for each in processes) % 100_000)
+            found[PIDS] = float(sum(each.pid for each in processes) % 100_000)
         else:
             found[name] = memory(processes)
     browser = psutil.Process().children(recursive=True)
