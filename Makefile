@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check bench soak audit deploy fuzz clean
+.PHONY: run test check chaos bench soak audit deploy fuzz clean
 
 run: .venv/.installed  ## install what is missing, then serve the page
 	@$(BIN)/lstm-lab $(ARGS)
@@ -16,6 +16,9 @@ check: .venv/.dev  ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+chaos: .venv/.dev  ## kill whatever can be killed, and compare every run with its undisturbed twin
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: .venv/.dev  ## the measurements behind the claims, as ratios in one run
 	$(BIN)/python -m tests.chromium
