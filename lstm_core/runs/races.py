@@ -113,6 +113,7 @@ class Races(Branches):
 
         Raises Impossible where the race would have too many runs, LimitReached where its owner would.
         """
+        self.check_begin(self.race(race_id).owner, [])
         with self._database.write() as connection:
             race = _race(connection, race_id, lock=True)
             plan = race.plan.with_seeds(count)

@@ -7,6 +7,7 @@ import sqlite3
 import numpy as np
 import pytest
 
+from lstm_core.race_plan import plan
 from lstm_core.runs import frames, room
 from lstm_core.runs.limits import LimitReached, variable
 from lstm_core.runs.slices import run_slice
@@ -70,10 +71,13 @@ def test_nothing_begins_where_nothing_is_left_to_thin(store: RunStore, monkeypat
     limit(monkeypatch, store, 0.7)
     store.create(small(), owner="mine")
     assert all(store.get(run).thinned is not None for run in runs)  # room was made for it at once
+    race = store.create_race(plan(small(), "init.preset", ["pytorch", "keras"], [1]), "mine")
     limit(monkeypatch, store, 0.1)
     with pytest.raises(LimitReached, match=r"The store of all runs is full.*LSTM_LAB_MAX_STORE_MB"):
         store.create(small(), owner="mine")
     assert all(store.get(run).status == "finished" for run in runs)
+    with pytest.raises(LimitReached):
+        store.add_seeds(race)
     store.create(small())
     monkeypatch.setenv(variable("store_mb"), "0")
     store.create(small(), owner="mine")
