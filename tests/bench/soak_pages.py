@@ -47,8 +47,10 @@ class Tab:
             await asyncio.sleep(2)
 
     async def unfold(self) -> None:
-        for chip in await self.page.locator(".lab-groups button[aria-expanded=false]:visible").all():
-            await chip.click()
+        """Open every group of panels that is closed; the first closed one is another one each time."""
+        closed = self.page.locator(".lab-groups button[aria-expanded=false]:visible")
+        for _ in range(await closed.count()):
+            await closed.first.click()
             await asyncio.sleep(1)
 
     def some_run(self, over: bool) -> str:
