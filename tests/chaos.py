@@ -37,7 +37,7 @@ from tests.postgres import serving
 from tests.serving import COMMAND, end
 
 LEASE = 3.0  # seconds: short, so that who is stopped for longer finds the run in other hands
-STUCK = 150.0  # seconds without any progress after which a run counts as stuck
+STUCK = 300.0  # seconds without any progress after which a run counts as stuck
 PAUSE = 1.2  # seconds between two kills, on average
 TELL = 10.0  # seconds between two lines on how far it is
 WORK = 0.9  # seconds of training for each kill
@@ -285,6 +285,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chaos.close()
         told = compare(chaos)
         print(report(chaos, told))
+        if any(told.values()):
+            print(f"\nThe servers said last:\n{(folder / 'server.log').read_text()[-4000:]}")
     wrong = [run for run, found in told.items() if found]
     seconds = time.monotonic() - began
     print(f"{len(told) - len(wrong)} of {len(told)} runs are as `train` alone draws them, {seconds:.0f} s")

@@ -66,8 +66,9 @@ def main() -> None:
     keys = {name: getattr(security, name) for name in KEYS}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
-        print(json.dumps({"address": cluster.scheduler_address, "keys": keys}), flush=True)
-        sys.stdin.read()
+        with contextlib.suppress(BrokenPipeError):  # whoever wanted it is gone already
+            print(json.dumps({"address": cluster.scheduler_address, "keys": keys}), flush=True)
+            sys.stdin.read()
     finally:
         end_workers(cluster.workers.values())
         with contextlib.suppress(TimeoutError):
