@@ -45,6 +45,7 @@ def _served(count: int, seed: int, only: str, say: Say) -> Iterator[Found]:
         entries = [*routes.entries(there), *lines.entries(there), *tabs.entries(there)]
         if not any(only in entry.name for entry in entries):
             return
+        tabs.open_all(there)
         for entry in entries:
             run(entry, seed - 1, max(1, int(count * WARM * entry.share) // 1000))
         there.leave()

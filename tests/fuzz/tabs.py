@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import urllib.request
 from functools import partial
 from random import Random
 from typing import Any
 
-from app import actions, race_page, session
+from app import actions, exports, race_page, session
 from tests.fuzz import addresses, inputs
 from tests.fuzz.harness import Entry
 from tests.fuzz.standing import Standing
@@ -49,6 +50,16 @@ def open_page(there: Standing, query: Query) -> None:
         there.leave()
         raise
     _judge(there, broken)
+
+
+def open_all(there: Standing) -> None:
+    """Open every page as people do, so that whatever is loaded once has been."""
+    for page in PAGES:
+        open_page(there, {"page": page, "run": there.run})
+    open_page(there, {"page": "runs", "compare": there.run})
+    for name in exports.EXPORTS:
+        with urllib.request.urlopen(f"{there.server.url}/lab/runs/{there.run}/export/{name}", timeout=60) as answer:
+            answer.read()
 
 
 def action(there: Standing, rng: Random) -> tuple[str, Any]:

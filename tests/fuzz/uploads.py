@@ -9,6 +9,7 @@ import pickle
 import struct
 import subprocess
 import tempfile
+import warnings
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -206,7 +207,9 @@ def _header(rng: Random) -> bytes:
 def read_weights(data: bytes) -> None:
     """No file of weights carries anything out, and none breaks the process."""
     try:
-        weights.load_into(nn.LSTM(3, 5), data, "weights.pt")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch tells of pickles that it did not expect
+            weights.load_into(nn.LSTM(3, 5), data, "weights.pt")
     except FileProblem as error:
         _words([str(error)])
     if MARKER.exists():
