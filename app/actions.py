@@ -10,9 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app import branching, changes, links, own_data, owning, services, session
+from app import services, session
+from app.people import changes, owning
 from app.plain import apart
-from app.settle import in_words
+from app.setting import branching, links, own_data
+from app.setting.settle import in_words
 from lstm_core.config import RunConfig, TrainingConfig
 from lstm_core.files import FileProblem
 from lstm_core.runs.records import CHANGEABLE, OVER, Run, StoreError

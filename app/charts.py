@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import theme
-from app.static import static_url
+from app.outside.static import static_url
 
 _LOADER = f"""
 const charts = import(new URL("{static_url("charts.js")}", location.origin));

@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 
-from app import links, preview, ready, session, tying, uploads
-from app.fields import Control, controls, is_essential, ladder, schemes, settings_in, words
+from app import session, tying
+from app.setting import links, preview, ready, uploads
+from app.setting.fields import Control, controls, is_essential, ladder, schemes, settings_in, words
 from lstm_core.cells import CELLS
 from lstm_core.config import RunConfig
 from lstm_core.recipes import PRESETS

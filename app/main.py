@@ -6,7 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import messages, metrics, signing, teaching, turns
+from app import messages, turns
+from app.outside import metrics
+from app.people import signing, teaching
 from lstm_core.runs.records import StoreError
 
 HERE = Path(__file__).resolve().parent

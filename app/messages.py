@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import owning, services
+from app import services
+from app.people import owning
 from app.plain import plain
 from app.session import Session
 from lstm_core.runs.records import StoreError

@@ -25,10 +25,11 @@ import uvicorn
 from starlette.middleware import Middleware
 from streamlit import config as options
 
-from app import cookies, health, logs, metrics, services, stream
-from app.gate import Gate
-from app.headers import Headers, frame_ancestors
-from app.patience import Patient
+from app import services, stream
+from app.outside import cookies, health, logs, metrics
+from app.outside.gate import Gate
+from app.outside.headers import Headers, frame_ancestors
+from app.outside.patience import Patient
 from lstm_core.logs import wanted
 
 HERE = Path(__file__).resolve().parent

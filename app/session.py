@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import streamlit as st
 
-from app import links, own_data, services, settle
+from app import services
+from app.setting import links, own_data, settle
 from lstm_core.config import RunConfig
 from lstm_core.runs.records import Run, RunNotFound, StoreError
 

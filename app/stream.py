@@ -6,7 +6,7 @@ again: what a history frame and the newest pictures follow), `missing` and `trou
 null when it can again); as bytes, telemetry frames exactly as the
 worker wrote them. Scalars come complete and in order, pictures only the newest. `after` and `revision` of the last
 frame that it had let a viewer who comes back go on where it was.
-Where a proxy blocks WebSockets, `fetch.py` answers with the same content to whoever asks again and again.
+Where a proxy blocks WebSockets, `live/fetch.py` answers with the same content to whoever asks again and again.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app import metrics, races_route, runs_list
 from app.board.route import figures
-from app.exports import export
-from app.fetch import SAMPLES, history, poll, snapshot
-from app.findings import Findings
-from app.hub import Hub
-from app.static import serve_static
-from app.topic import Topic, newest, reset
+from app.listing import rows
+from app.live.fetch import SAMPLES, history, poll, snapshot
+from app.live.hub import Hub
+from app.live.topic import Topic, newest, reset
+from app.outside import metrics
+from app.outside.static import serve_static
+from app.racing import route
+from app.reports.exports import export
+from app.reports.findings import Findings
 from lstm_core.runs.records import ID, StoreError
 
 __all__ = ["Hub", "routes"]
@@ -209,7 +211,7 @@ def routes(hub: Hub) -> list[BaseRoute]:
         Route("/lab/runs/{id}/figures", partial(figures, hub.store)),
         Route("/lab/runs/{id}/findings", Findings(hub.store).answer),
         Route("/lab/runs/{id}/export/{file}", partial(export, hub.store)),
-        Route("/lab/runs", partial(runs_list.answer, hub, runs_list.Listing(hub.store))),
-        *races_route.routes(hub.store),
+        Route("/lab/runs", partial(rows.answer, hub, rows.Listing(hub.store))),
+        *route.routes(hub.store),
         Route("/lab/static/{file}", serve_static),
     ]

@@ -6,8 +6,11 @@ from html import escape
 
 import streamlit as st
 
-from app import actions, branching, class_link, exports, links, owning, services, session, tying
+from app import actions, services, session, tying
+from app.people import owning
 from app.plain import apart
+from app.reports import exports
+from app.setting import branching, class_link, links
 from lstm_core.runs.records import Run
 
 NEWEST = 10

@@ -7,8 +7,9 @@ from html import escape
 
 import streamlit as st
 
-from app import owning, session
-from app.fields import controls, is_essential, said
+from app import session
+from app.people import owning
+from app.setting.fields import controls, is_essential, said
 from lstm_core import wording
 from lstm_core.config import RunConfig
 from lstm_core.runs.records import Run

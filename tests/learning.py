@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from app.lessons import Lesson, LessonRun
-from app.lessons_measured import Course
+from app.lessons.measured import Course
+from app.lessons.texts import Lesson, LessonRun
 from lstm_core.config import RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.training import NonFinite, Snapshot, Step, train

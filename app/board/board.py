@@ -12,7 +12,7 @@ import streamlit as st
 
 from app import figures, theme
 from app.board.mounting import mounted
-from app.static import static_url
+from app.outside.static import static_url
 
 PREFIX = "/lab"
 

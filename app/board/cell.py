@@ -14,7 +14,7 @@ import streamlit as st
 
 from app import theme
 from app.board.mounting import mounted
-from app.static import static_url
+from app.outside.static import static_url
 from lstm_core.cells import CELLS
 from lstm_core.walk import Walk
 

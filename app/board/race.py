@@ -10,7 +10,7 @@ import streamlit as st
 from app import theme
 from app.board.board import PREFIX
 from app.board.mounting import mounted
-from app.static import static_url
+from app.outside.static import static_url
 
 # Streamlit sends this text with every rerun, so it only fetches the real thing.
 _LOADER = f"""

@@ -1,6 +1,6 @@
 """The pictures of a race: each run a thin line, each value the median of its seeds, with a band from least to greatest.
 
-The traces' `meta` names what fills them of the answer of `app/races_live.py`: `{"curve": "loss", "run": row}` one run,
+The traces' `meta` names what fills them of the answer of `app/racing/live.py`: `{"curve": "loss", "run": row}` one run,
 `{"curve": "loss", "value": v, "part": "median" | "band"}` what the seeds of a value have in common.
 """
 

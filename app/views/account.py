@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app import changes, messages, owning, session, signing, teaching
+from app import messages, session
+from app.people import changes, owning, signing, teaching
 from app.plain import plain
 from lstm_core.runs.records import StoreError
 

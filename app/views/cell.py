@@ -7,14 +7,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import cell_numpy, cell_shapes, cell_walk, messages, session, tying
+from app import messages, session, tying
+from app.cell import by_hand, shapes, walk
 from lstm_core.runs.records import StoreError
 
 STYLE = Path(__file__).resolve().parent.parent / "cell.css"
 TABS: dict[str, tuple[str, Callable[[session.Session], None]]] = {
-    "step": ("Step by step", cell_walk.draw),
-    "shapes": ("Shapes and parameters", cell_shapes.draw),
-    "numpy": ("The cell in NumPy", cell_numpy.draw),
+    "step": ("Step by step", walk.draw),
+    "shapes": ("Shapes and parameters", shapes.draw),
+    "numpy": ("The cell in NumPy", by_hand.draw),
 }
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import messages, owning, race_page, races, session
+from app import messages, session
 from app.board.race import race as race_board
+from app.people import owning
+from app.racing import choices, wanted
 from lstm_core.runs.records import StoreError
 
 
 def page() -> None:
     try:
         here = session.begin("compare")
-        race = race_page.shown(here)
+        race = wanted.shown(here)
         with st.sidebar:
-            race_page.prepare(here, race)
-            race_page.earlier(race)
+            wanted.prepare(here, race)
+            wanted.earlier(race)
             with st.container(key="train"):
-                race_page.foot(here, race)
+                wanted.foot(here, race)
     except StoreError as error:
         messages.unusable(error)
         return
@@ -29,7 +31,7 @@ def page() -> None:
         race_board(
             race.id,
             key="race",
-            on_action=race_page.perform,
+            on_action=wanted.perform,
             editable=owning.may_change(race),
             title=race.plan.title,
         )
@@ -44,9 +46,9 @@ def _nothing_yet(prepared: bool) -> None:
         "A race trains the same network on the same data several times, with one setting varied, and repeats that with "
         "several seeds. So what the setting does can be told from luck."
     )
-    for name, ready in races.READY.items():
+    for name, ready in choices.READY.items():
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(name, key=f"ready:{name}", width=200, on_click=race_page.use_ready_made, args=(name,))
+            st.button(name, key=f"ready:{name}", width=200, on_click=wanted.use_ready_made, args=(name,))
             st.write(ready.question)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import actions, controls, messages, owning, session, signing, summary, this_run, watching
+from app import actions, controls, messages, session, this_run, watching
 from app.board.board import board
+from app.people import owning, signing
 from app.plain import plain
+from app.setting import summary
 from lstm_core.runs.records import Run, StoreError
 
 

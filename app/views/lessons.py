@@ -6,8 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import lessons, lessons_draw, lessons_flow, messages
-from app.lessons import Book, Lesson
+from app import messages
+from app.lessons import drawing, flow, texts
+from app.lessons.texts import Book, Lesson
 from lstm_core.runs.records import StoreError
 
 CSS = Path(__file__).resolve().parent.parent / "lessons.css"
@@ -15,10 +16,10 @@ CSS = Path(__file__).resolve().parent.parent / "lessons.css"
 
 def page() -> None:
     st.html(CSS)
-    book = lessons.book()
+    book = texts.book()
     try:
-        here = lessons_flow.arrive()
-        lesson = lessons_flow.opened(book)
+        here = flow.arrive()
+        lesson = flow.opened(book)
         messages.problems(here)
         messages.refusals(here)
         if lesson is None:
@@ -33,33 +34,33 @@ def _contents(book: Book) -> None:
     with st.container(key="lesson-contents"):
         st.header("Lessons", anchor=False)
         st.markdown("Predict, run, compare: each is one question to a network that is trained before your eyes.")
-        lessons_draw.contents(book)
-        lessons_draw.broken(book)
+        drawing.contents(book)
+        drawing.broken(book)
 
 
 def _lesson(lesson: Lesson, book: Book) -> None:
-    now = lessons_flow.progress(lesson)
-    courses = lessons_flow.courses(now) if now.over else {}
+    now = flow.progress(lesson)
+    courses = flow.courses(now) if now.over else {}
     with st.container(key="lesson"):
-        lessons_draw.head(lesson, book)
+        drawing.head(lesson, book)
         text, ask = st.columns([1, 1], gap="large")
         with text, st.container(key="lesson-before"):
             st.markdown(lesson.before)
         with ask, st.container(key="lesson-ask"):
-            lessons_draw.question(lesson, now)
+            drawing.question(lesson, now)
             if now.over:
-                lessons_draw.result(lesson, now, courses)
+                drawing.result(lesson, now, courses)
             elif now.runs:
-                lessons_draw.wait(lesson)
+                drawing.wait(lesson)
             elif lesson.trained and now.guess is not None:
-                lessons_draw.start(lesson, now)
+                drawing.start(lesson, now)
         if now.runs:
-            lessons_draw.boards(lesson, now.runs)
+            drawing.boards(lesson, now.runs)
         if now.over:
-            lessons_draw.numbers(lesson, courses)
-            if lessons_draw.story(lesson, courses):
-                lessons_flow.follow(lesson.twist)
-            lessons_draw.foot(lesson, book)
+            drawing.numbers(lesson, courses)
+            if drawing.story(lesson, courses):
+                flow.follow(lesson.twist)
+            drawing.foot(lesson, book)
 
 
 page()

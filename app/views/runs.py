@@ -7,7 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import actions, comparison, links, messages, owning, runs_table, session
+from app import actions, messages, session
+from app.listing import comparison, table
+from app.people import owning
+from app.setting import links
 from lstm_core.runs.records import StoreError
 
 FILTERS = ("whose", "search", "state", "of")
@@ -26,7 +29,7 @@ def page() -> None:
     if compared:
         comparison.draw()
     me = owning.identity()
-    runs_table.table(
+    table.table(
         key="runs",
         on_action=act,
         home=links.address(st.context.url or "", {}),

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app import cookies, owning, services
+from app import services
+from app.outside import cookies
+from app.people import owning
 from lstm_core.runs.store import RunStore
 from tests.app.lab import Poked
 

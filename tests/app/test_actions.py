@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 from streamlit.testing.v1 import AppTest
 
-from app import branching, services
+from app import services
+from app.setting import branching
 from lstm_core import files
 from lstm_core.config import RunConfig
 from lstm_core.runs.records import Run

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load
 
 from app.board.cell import component_data
-from app.cell_numpy import SIZES, Wish
-from app.cell_walk import of_state
+from app.cell.by_hand import SIZES, Wish
+from app.cell.walk import of_state
 from lstm_core.agreement import MISTAKES
 from lstm_core.config import RunConfig
 from lstm_core.training import TrainState, train

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from app import ready
-from app.fields import Control, controls, ladder, schemes, settings_in, words
+from app.setting import ready
+from app.setting.fields import Control, controls, ladder, schemes, settings_in, words
 from lstm_core import files
 from lstm_core.cells import CELLS
 from lstm_core.config import APPLIES, RunConfig, applies

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from app import gate, headers, metrics
+from app.outside import gate, headers, metrics
 from tests.deploy import FILES, NAME, caddy, nginx
 
 ROOT = Path(__file__).resolve().parents[2]

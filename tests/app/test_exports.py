@@ -17,9 +17,9 @@ from safetensors.numpy import load
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from app.exports import EXPORTS, export
-from app.findings import Findings, changes, look
-from app.report_charts import charts
+from app.reports.drawn import charts
+from app.reports.exports import EXPORTS, export
+from app.reports.findings import Findings, changes, look
 from lstm_core.config import RunConfig
 from lstm_core.export import scalars_csv
 from lstm_core.runs.slices import run_slice

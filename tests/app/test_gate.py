@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from app.gate import hostname, listed_hosts, ours
-from app.headers import FEATURES, fixed, frame_ancestors, policy
+from app.outside.gate import hostname, listed_hosts, ours
+from app.outside.headers import FEATURES, fixed, frame_ancestors, policy
 
 FREE = ("localhost", "LOCALHOST:8501", "a.localhost", "127.0.0.1:8501", "[::1]:8501", "127.3.2.1")
 NEAR = ("192.168.1.5:8501", "10.0.0.7", "[fe80::1]:8501", "labserver", "labserver:8501", "pi.local", "lab.home.arpa.")

@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 from starlette.requests import HTTPConnection
 
-from app import changes, cookies, owning, signing, teaching
-from app.owning import Identity
+from app.outside import cookies
+from app.people import changes, owning, signing, teaching
+from app.people.owning import Identity
 from lstm_core.runs import owners
 from lstm_core.runs.records import StoreError
 from lstm_core.runs.store import RunStore
 from tests import loops
 from tests.app.lab import do, opened, state
 
-APP = Path(cookies.__file__).parent
+APP = Path(cookies.__file__).parents[1]
 READS = {  # of the store: what a page may call from anywhere
     "census", "close", "columns", "configs", "entries", "file", "files", "frames", "get", "history", "kept_steps",
     "list", "load_checkpoint", "nearest_state", "overrides", "pulse", "queue", "queue_place", "race", "races",
@@ -56,7 +57,7 @@ def test_no_page_writes_past_the_guard(path: Path) -> None:
 
 
 def test_the_guard_is_what_writes() -> None:
-    writes = store_calls(APP / "changes.py") & public(RunStore) - READS
+    writes = store_calls(APP / "people" / "changes.py") & public(RunStore) - READS
     assert {"create", "fork", "create_race", "desire", "extend", "request_override", "rename"} <= writes
     assert {"delete", "restore", "remove", "stop_race", "add_seeds", "delete_race"} <= writes
 

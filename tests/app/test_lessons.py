@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from app import lessons
-from app.lessons import PLACE, Lesson
-from app.lessons_measured import QUANTITIES, Course
-from app.lessons_result import filled, sentences, unexpected
+from app.lessons import texts
+from app.lessons.measured import QUANTITIES, Course
+from app.lessons.outcome import filled, sentences, unexpected
+from app.lessons.texts import PLACE, Lesson
 from lstm_core.config import RunConfig
 from tests.learning import measured
 
-BOOK = lessons.book(lessons.FOLDER)
-FIRST = (lessons.FOLDER / "01-recall-cliff.md").read_text(encoding="utf-8")
+BOOK = texts.book(texts.FOLDER)
+FIRST = (texts.FOLDER / "01-recall-cliff.md").read_text(encoding="utf-8")
 TINY = """---
 title: A tiny lesson
 minutes: 1
@@ -104,20 +104,20 @@ def test_powers_in_formulas_are_worked_out_rightly() -> None:
 
 
 def test_the_twist_of_every_lesson_leads_to_a_page_that_there_is() -> None:
-    views = Path(lessons.__file__).parent / "views"
+    views = Path(texts.__file__).parents[1] / "views"
     assert all((views / f"{lesson.twist.page}.py").is_file() for lesson in BOOK.lessons)
 
 
 def test_a_lesson_is_added_and_changed_by_its_file_alone(tmp_path: Path) -> None:
     (tmp_path / "01-recall-cliff.md").write_text(FIRST, encoding="utf-8")
-    assert [lesson.title for lesson in lessons.book(tmp_path).lessons] == ["The recall cliff"]
+    assert [lesson.title for lesson in texts.book(tmp_path).lessons] == ["The recall cliff"]
     (tmp_path / "07-tiny.md").write_text(TINY)
     (tmp_path / "notes.md").write_text("not a lesson")
-    found = lessons.book(tmp_path)
+    found = texts.book(tmp_path)
     assert [(lesson.number, lesson.slug) for lesson in found.lessons] == [(1, "recall-cliff"), (7, "tiny")]
     assert found.broken == ()
     (tmp_path / "07-tiny.md").write_text(TINY.replace("A tiny lesson", "A small lesson"))
-    assert lessons.book(tmp_path).lessons[1].title == "A small lesson"
+    assert texts.book(tmp_path).lessons[1].title == "A small lesson"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_broken_file_is_named_with_its_field_and_the_others_still_work(
     assert right in TINY
     (tmp_path / "01-recall-cliff.md").write_text(FIRST, encoding="utf-8")
     (tmp_path / "02-tiny.md").write_text(TINY.replace(right, wrong, 1))
-    found = lessons.book(tmp_path)
+    found = texts.book(tmp_path)
     assert [lesson.slug for lesson in found.lessons] == ["recall-cliff"]
     assert [file.file for file in found.broken] == ["02-tiny.md"]
     assert said in " ".join(found.broken[0].sentences)
@@ -155,8 +155,8 @@ def test_a_broken_file_is_named_with_its_field_and_the_others_still_work(
 
 def test_a_file_in_another_encoding_and_a_folder_that_is_none_are_said(tmp_path: Path) -> None:
     (tmp_path / "01-tiny.md").write_bytes(TINY.replace("Almost", "Près").encode("latin-1"))
-    assert lessons.book(tmp_path).broken[0].sentences == ("It is not written in UTF-8; save it so.",)
-    assert lessons.book(tmp_path / "nowhere") == lessons.Book((), ())
+    assert texts.book(tmp_path).broken[0].sentences == ("It is not written in UTF-8; save it so.",)
+    assert texts.book(tmp_path / "nowhere") == texts.Book((), ())
 
 
 def test_quantities_are_read_off_as_they_are_defined() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app import services
-from app.topic import describe
+from app.live.topic import describe
 from lstm_core.runs.limits import variable
 from lstm_core.runs.store import RunStore
 from tests.app.lab import do, opened, state, train

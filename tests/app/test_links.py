@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import class_link, links, ready, services
-from app.links import Locks, from_query, keep
+from app import services
+from app.setting import class_link, links, ready
+from app.setting.links import Locks, from_query, keep
 from lstm_core.config import RunConfig
 from lstm_core.runs.store import RunStore
 from lstm_core.tasks import TASKS

@@ -11,7 +11,8 @@ import pytest
 
 import app
 import lstm_core
-from app import calculator, own_data
+from app import calculator
+from app.setting import own_data
 from lstm_core.config import RunConfig
 from lstm_core.files import FileProblem
 from lstm_core.runs.store import RunStore

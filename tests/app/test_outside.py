@@ -22,8 +22,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from app import services
-from app.health import health
-from app.hub import Hub
+from app.live.hub import Hub
+from app.outside.health import health
 from lstm_core.runs.records import StoreError
 from lstm_core.runs.store import RunStore
 from tests import loops

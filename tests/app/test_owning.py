@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from app import stream
-from app.hub import Hub
+from app.live.hub import Hub
 from lstm_core.config import RunConfig
 from lstm_core.race_plan import plan
 from lstm_core.runs.owners import new_token, owner_of

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from app import patience
+from app.outside import patience
 
 SLOW = 1.2  # seconds that an answer of this server may take, four times as long as it waits for a request
 

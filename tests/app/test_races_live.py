@@ -14,10 +14,10 @@ import pytest
 from safetensors.numpy import load
 from starlette.applications import Starlette
 
-from app import races_live, races_route
 from app.figures import race as figures
-from app.races_live import Feed
-from app.races_route import Feeds, as_csv
+from app.racing import live, route
+from app.racing.live import Feed
+from app.racing.route import Feeds, as_csv
 from lstm_core.config import RunConfig
 from lstm_core.race_plan import plan
 from lstm_core.race_results import POINTS, WINDOW, places, stretch
@@ -79,8 +79,8 @@ def workers(store: RunStore, race: str) -> list[Worker]:
 
 @pytest.fixture
 def feed(store: RunStore, race: str, monkeypatch: pytest.MonkeyPatch) -> Feed:
-    monkeypatch.setattr(races_live, "FRESH", 0.0)
-    monkeypatch.setattr(races_live, "LOOK", 0.0)
+    monkeypatch.setattr(live, "FRESH", 0.0)
+    monkeypatch.setattr(live, "LOOK", 0.0)
     return Feed(lambda: store, race)
 
 
@@ -193,7 +193,7 @@ def test_figures_name_every_run_and_value(feed: Feed) -> None:
 
 @pytest.fixture
 def client(store: RunStore) -> Callable[..., Any]:
-    transport = httpx.ASGITransport(Starlette(routes=races_route.routes(lambda: store)))
+    transport = httpx.ASGITransport(Starlette(routes=route.routes(lambda: store)))
 
     async def ask(address: str, headers: dict[str, str] | None = None) -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://lab") as session:
@@ -219,8 +219,8 @@ def test_the_routes_answer_once_and_say_what_is_not_there(client: Callable[..., 
 
 def test_only_the_last_few_races_stay_at_hand(store: RunStore) -> None:
     feeds = Feeds(lambda: store)
-    for _ in range(races_route.KEPT + 2):
+    for _ in range(route.KEPT + 2):
         feeds.answer(store.create_race(PLAN))
-    assert len(feeds._feeds) == races_route.KEPT
+    assert len(feeds._feeds) == route.KEPT
     with pytest.raises(RaceNotFound):
         feeds.answer("gone")

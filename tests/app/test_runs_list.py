@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import comparison, runs_list
-from app.runs_list import HEIGHT, POINTS, WIDTH, Listing, drawn
+from app.listing import comparison, rows
+from app.listing.rows import HEIGHT, POINTS, WIDTH, Listing, drawn
 from lstm_core.config import RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import this_process
@@ -36,7 +36,7 @@ def measured(store: RunStore, lease: Lease, first: int, last: int, seq: int, **c
 
 @pytest.fixture
 def listing(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> Listing:
-    monkeypatch.setattr(runs_list, "FRESH", 0.0)
+    monkeypatch.setattr(rows, "FRESH", 0.0)
     return Listing(lambda: store)
 
 
@@ -111,10 +111,10 @@ def test_a_long_run_is_a_short_row(store: RunStore, listing: Listing) -> None:
 def test_curves_that_take_long_come_later(store: RunStore, listing: Listing, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         measured(store, leased(store, store.create(RunConfig())), 0, 9, 1)
-    monkeypatch.setattr(runs_list, "BUDGET", 0.0)
+    monkeypatch.setattr(rows, "BUDGET", 0.0)
     told = listing.since()
     assert (told["more"], len(told["rows"])) == (True, 3)
-    monkeypatch.setattr(runs_list, "BUDGET", 60.0)
+    monkeypatch.setattr(rows, "BUDGET", 60.0)
     later = listing.since(told["epoch"], told["at"])
     assert not later["more"]
     assert all(row["curve"] for row in later["rows"])
@@ -130,7 +130,7 @@ def test_a_curve_stays_within_its_drawing(losses: list[float]) -> None:
 
 @given(configs())
 def test_every_run_can_be_found_by_its_settings(config: RunConfig) -> None:
-    named = runs_list.named(config)
+    named = rows.named(config)
     assert all(f"{path}={text}".lower() in named.words for path, text in config.to_query().items())
     json.dumps(named.words)
 

@@ -24,8 +24,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
 
 from app import services
+from app.outside.static import BOARD, board_files, plotly_path, static_url, static_version
 from app.server import configure
-from app.static import BOARD, board_files, plotly_path, static_url, static_version
 from lstm_core.config import RunConfig
 from lstm_core.runs.store import RunStore
 from tests import loops
@@ -234,7 +234,7 @@ def test_the_version_follows_the_files(tmp_path: Path, monkeypatch: pytest.Monke
     before = static_version()
     for path in board_files().values():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr("app.static.BOARD", tmp_path)
+    monkeypatch.setattr("app.outside.static.BOARD", tmp_path)
     assert static_version() == before
     (tmp_path / "more.js").write_text("export {};")
     assert static_version() != before

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fields import controls, schemes
-from app.settle import change, from_link, settle
+from app.setting.fields import controls, schemes
+from app.setting.settle import change, from_link, settle
 from lstm_core.config import RunConfig
 from tests.core.strategies import configs, values
 

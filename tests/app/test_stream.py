@@ -19,9 +19,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from app.hub import Hub
+from app.live.hub import Hub
+from app.live.topic import KEEP, Picture, Reading, Topic
 from app.stream import Ask, Viewer
-from app.topic import KEEP, Picture, Reading, Topic
 from lstm_core.config import RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import this_process
@@ -559,7 +559,7 @@ def test_a_store_that_fails_for_a_while_is_said_once_and_the_stream_goes_on(
                 await asyncio.sleep(0.005)
         viewer.leave()
 
-    monkeypatch.setattr("app.hub.AFTER_TROUBLE", 0.01)
+    monkeypatch.setattr("app.live.hub.AFTER_TROUBLE", 0.01)
     loops.run(main())
     assert [record.getMessage() for record in caplog.records if record.name == "lstm-lab"] == [
         "The live stream cannot read the run store: The disk is full."

@@ -7,7 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from torch import nn
 
-from app.summary import memory, parameter_count, sentence, shapes
+from app.setting.summary import memory, parameter_count, sentence, shapes
 from lstm_core import initialize
 from lstm_core.attention import ATTENTIONS
 from lstm_core.cells import CELLS

@@ -15,9 +15,9 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import app
-from app import fitting, own_data, preview
 from app.plain import plain
 from app.session import Session
+from app.setting import fitting, own_data, preview
 from lstm_core import files, texts
 from lstm_core.config import RunConfig
 from lstm_core.files import FileProblem

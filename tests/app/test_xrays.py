@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app import calculator, theme, xray_charts, xray_words, xrays
-from app.fields import controls
+from app import calculator, theme
 from app.figures import xray as figures
 from app.figures.side import STYLES, Shown, decades
+from app.setting.fields import controls
+from app.xray import asking, pictures, sentences
 from lstm_core import RunConfig
 from lstm_core.tasks import TASKS
 from lstm_core.wording import number
@@ -29,28 +30,28 @@ def config(**changes: Any) -> RunConfig:
 
 
 def shown(*names: str, **changes: Any) -> list[Shown]:
-    return [Shown(xrays.title(name), STYLES[name], xray(xrays.config_of(name, config(**changes)))) for name in names]
+    return [Shown(asking.title(name), STYLES[name], xray(asking.config_of(name, config(**changes)))) for name in names]
 
 
 def test_an_address_names_initializers() -> None:
-    assert xrays.chosen("").names == xrays.USUAL
-    assert xrays.chosen("chrono, irnn,chrono").names == ("chrono", "irnn")
-    assert xrays.chosen("none").names == ()
-    for names in ((), ("irnn",), xrays.USUAL, ("own", "chrono")):
-        assert xrays.chosen(xrays.written(names) or "").names == names
+    assert asking.chosen("").names == asking.USUAL
+    assert asking.chosen("chrono, irnn,chrono").names == ("chrono", "irnn")
+    assert asking.chosen("none").names == ()
+    for names in ((), ("irnn",), asking.USUAL, ("own", "chrono")):
+        assert asking.chosen(asking.written(names) or "").names == names
 
 
 def test_what_an_address_gets_wrong_is_said() -> None:
-    choice = xrays.chosen("foo,pytorch")
+    choice = asking.chosen("foo,pytorch")
     assert choice.names == ("pytorch",)
     assert choice.problems[0].startswith("“foo” is no initializer; choose some of pytorch, own")
-    assert xrays.chosen("foo").names == xrays.USUAL
-    many = xrays.chosen(",".join(STYLES))
+    assert asking.chosen("foo").names == asking.USUAL
+    many = asking.chosen(",".join(STYLES))
     assert len(many.names) == 6
     assert many.problems == ("Of 9 initializers the first 6 are shown, without Too-large Gaussian, IRNN, All equal.",)
     both = config(model__bidirectional=True)
-    assert xrays.layer("l0.bwd", both) == ("l0.bwd", "")
-    assert xrays.layer("l0.bwd", config()) == (
+    assert asking.layer("l0.bwd", both) == ("l0.bwd", "")
+    assert asking.layer("l0.bwd", config()) == (
         "l0.fwd",
         "There is no layer “l0.bwd” in this network; choose one of l0.fwd.",
     )
@@ -58,8 +59,8 @@ def test_what_an_address_gets_wrong_is_said() -> None:
 
 def test_a_preset_is_shown_pure_and_the_labs_settings_as_they_are() -> None:
     own = config(init__bias={"scheme": "constant", "value": 3.0}, init__preset="irnn")
-    assert xrays.config_of("own", own) is own
-    preset = xrays.config_of("keras", own)
+    assert asking.config_of("own", own) is own
+    preset = asking.config_of("keras", own)
     assert preset.init.bias is None
     assert preset.init.preset == "keras"
     assert preset.replace(init=own.init.model_dump()) == own
@@ -67,7 +68,7 @@ def test_a_preset_is_shown_pure_and_the_labs_settings_as_they_are() -> None:
 
 def test_an_initializer_that_does_not_fit_the_cell_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calculator, "ask", lambda function, *arguments: function(*arguments))
-    found, problems = xrays.measured(("pytorch", "chrono"), config(model__cell="rnn_tanh"), "")
+    found, problems = asking.measured(("pytorch", "chrono"), config(model__cell="rnn_tanh"), "")
     assert [one.title for one in found] == ["PyTorch default"]
     (problem,) = problems
     assert problem.startswith("Chrono is not shown.")
@@ -78,7 +79,7 @@ def test_the_settings_that_move_the_time_are_found() -> None:
     others = {"copy": {"task.symbols", "task.delay"}, "dates": {"task.forms"}, "digits": {"task.reading"}}
     for name in TASKS:
         offered = controls(RunConfig(task=TASKS[name]()), "task")
-        moving = {control.path for control in offered if xrays.moves_time(control)}
+        moving = {control.path for control in offered if asking.moves_time(control)}
         assert moving == others.get(name, {"task.length"}), name
 
 
@@ -86,7 +87,7 @@ def test_the_settings_that_move_the_time_are_found() -> None:
 def test_every_picture_of_every_cell_has_titles_and_words(cell: str) -> None:
     names = ("pytorch", "irnn", "large_gaussian", "all_equal")
     measured = shown(*names, model__cell=cell)
-    charts = [xray_charts.hero(measured), *xray_charts.details(measured)]
+    charts = [pictures.hero(measured), *pictures.details(measured)]
     ids = [chart.id for chart in charts]
     assert {"gradient", "distance", "signal", "stretch", "weights"} <= set(ids)
     assert ("gates" in ids) == ("memory" in ids) == (not cell.startswith("rnn"))
@@ -116,7 +117,7 @@ def test_the_gradient_is_drawn_in_64_bits_and_as_32_bits_have_it() -> None:
 
 def test_sequences_that_begin_alike_have_nothing_to_tell_apart() -> None:
     digits = shown("pytorch", "irnn", task={"name": "digits", "reading": "pixels"}, model__cell="rnn_tanh")
-    assert "distance" not in [chart.id for chart in xray_charts.details(digits)]
+    assert "distance" not in [chart.id for chart in pictures.details(digits)]
 
 
 def test_only_what_64_bits_can_tell_apart_is_drawn_as_a_distance() -> None:
@@ -164,12 +165,12 @@ def test_the_lines_stay_apart_for_all_eyes(eyes: str) -> None:
 def test_the_sentence_has_the_measured_numbers() -> None:
     default, chrono = shown("pytorch", "chrono", task__length=100)
     c, h = (number(default.xray.ratio(state)) for state in "ch")
-    assert xray_words.gradient(default.xray) == (
+    assert sentences.gradient(default.xray) == (
         f"at T = 100 the first step’s gradient is {c} of the last one’s through the cell state c and {h} through the "
         "hidden state h: it fades."
     )
-    assert xray_words.gradient(chrono.xray).endswith("it arrives.")
-    told = xray_words.why([default, chrono])
+    assert sentences.gradient(chrono.xray).endswith("it arrives.")
+    told = sentences.why([default, chrono])
     assert told.startswith(
         f"PyTorch default starts with its forget gate f at {number(float(default.xray.keep.mean()))}"
     )
@@ -181,33 +182,33 @@ def test_what_32_bits_lose_is_said() -> None:
     far, near = shown("small_gaussian", task__length=200), shown("pytorch", task__length=200)
     reach = far[0].xray.reach["c"]
     gone = int(np.argmax(reach.single > 0))
-    assert xray_words.gradient(far[0].xray).endswith(f"In 32 bits nothing of it is left before step {gone}.")
+    assert sentences.gradient(far[0].xray).endswith(f"In 32 bits nothing of it is left before step {gone}.")
     unread = int(np.argmax(near[0].xray.reach["c"].norm > 0))
-    assert xray_words.gradient(near[0].xray).endswith(
+    assert sentences.gradient(near[0].xray).endswith(
         f"32 bits still hold it, but a norm taken in 32 bits reads 0 before step {unread}."
     )
 
 
 def test_special_cases_have_words_of_their_own() -> None:
     (equal,) = shown("all_equal")
-    assert xray_words.gradient(equal.xray) == "no gradient reaches this layer: it is exactly 0 at all 30 steps."
+    assert sentences.gradient(equal.xray) == "no gradient reaches this layer: it is exactly 0 at all 30 steps."
     (large,) = shown("large_gaussian", task__length=200, model__hidden_size=64)
-    assert xray_words.gradient(large.xray).endswith("it explodes.")
+    assert sentences.gradient(large.xray).endswith("it explodes.")
     (grown,) = shown("large_gaussian", task__length=300, model__cell="rnn_relu")
-    assert xray_words.gradient(grown.xray) == "the gradient grows beyond all numbers."
+    assert sentences.gradient(grown.xray) == "the gradient grows beyond all numbers."
     recurrent = shown("pytorch", "irnn", model__cell="rnn_tanh")
     radius = number(recurrent[0].xray.radius["h"])
-    assert f"recurrent weights of the spectral radius {radius}." in xray_words.why(recurrent)
-    assert xray_words.why(shown("chrono")) == ""
-    assert xray_words.opening([]) == '<p class="xray-why">Choose two to six initializers at the left.</p>'
+    assert f"recurrent weights of the spectral radius {radius}." in sentences.why(recurrent)
+    assert sentences.why(shown("chrono")) == ""
+    assert sentences.opening([]) == '<p class="xray-why">Choose two to six initializers at the left.</p>'
     assert math.isnan(equal.xray.ratio("c"))
     (silent,) = shown(
         "own", model__cell="lstm_relu", init__weight_ih={"scheme": "zeros"}, init__bias={"scheme": "zeros"}
     )
-    assert xray_words.distance(silent.xray) == "the first step leaves no trace in c."
+    assert sentences.distance(silent.xray) == "the first step leaves no trace in c."
 
 
 def test_names_are_written_as_text() -> None:
-    legend = xray_words.legend([Shown("<b>", STYLES["own"], shown("pytorch")[0].xray)])
+    legend = sentences.legend([Shown("<b>", STYLES["own"], shown("pytorch")[0].xray)])
     assert "<b>&lt;b&gt;</b>" in legend
     assert 'aria-hidden="true"' in legend

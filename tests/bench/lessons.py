@@ -13,8 +13,8 @@ from multiprocessing import get_context
 
 from tabulate import tabulate
 
-from app import lessons
-from app.lessons import Claim, Lesson
+from app.lessons import texts
+from app.lessons.texts import Claim, Lesson
 from tests.bench.report import Row
 from tests.learning import measured
 
@@ -23,7 +23,7 @@ SEEDS = (None, 2, 3)  # None is the lesson's own
 
 def measure(short: bool = True) -> list[Row]:
     """For each lesson how many of its claims hold, a value per seed."""
-    book, seeds = lessons.book(lessons.FOLDER), SEEDS[:1] if short else SEEDS
+    book, seeds = texts.book(texts.FOLDER), SEEDS[:1] if short else SEEDS
     jobs = list(product(book.lessons, seeds))
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as processes:
         failed = list(processes.map(_failing, *zip(*jobs, strict=True)))

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from app import xray_words, xrays
 from app.figures.side import STYLES
+from app.xray import asking, sentences
 from lstm_core import RunConfig
 from lstm_core.xray import xray
 from tests.serving import Server
@@ -29,7 +29,7 @@ def opened(page: Page, server: Server, query: str = "") -> Locator:
 def sentence(name: str, **changes: Any) -> str:
     """What is to be read of an initializer, measured here."""
     config = RunConfig().replace(**{path.replace("__", "."): value for path, value in changes.items()})
-    return f"{xrays.title(name)}: {xray_words.gradient(xray(xrays.config_of(name, config)))}"
+    return f"{asking.title(name)}: {sentences.gradient(xray(asking.config_of(name, config)))}"
 
 
 def query(page: Page) -> dict[str, str]:
@@ -45,7 +45,7 @@ def test_moving_a_slider_measures_anew(showing: Server, page: Page) -> None:
     """The sentences are of what is set now, the pictures stay where they are, and a reload finds all of it again."""
     legend = opened(page, showing)
     rows = legend.locator("p")
-    for place, name in enumerate(xrays.USUAL):
+    for place, name in enumerate(asking.USUAL):
         expect(rows.nth(place)).to_have_text(sentence(name, task__length=40))
     plot = page.locator('[data-panel="gradient"] .js-plotly-plot').element_handle()
     page.locator(f'{SLIDERS}[aria-label^="Length"]').press("ArrowRight")

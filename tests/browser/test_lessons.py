@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import Page, expect
 
-from app import lessons
+from app.lessons import texts
 from app.session import DOUBLE_CLICK
 from tests.app.test_lessons import TINY
 from tests.serving import Server, serve
@@ -21,7 +21,7 @@ PATIENCE = 300_000  # ms: the workers start while the first lesson is read
 def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the first lesson, a tiny second one and a file that is no lesson."""
     folder = tmp_path_factory.mktemp("school")
-    shutil.copy(lessons.FOLDER / "01-recall-cliff.md", folder)
+    shutil.copy(texts.FOLDER / "01-recall-cliff.md", folder)
     (folder / "02-tiny.md").write_text(TINY)
     (folder / "03-broken.md").write_text(TINY.replace("minutes: 1", "minutes: soon"))
     with serve(folder, workers=1, environment={"LSTM_LAB_LESSONS": str(folder)}) as running:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from app.cookies import NAME
+from app.outside.cookies import NAME
 from lstm_core.runs.owners import is_token, owner_of
 from tests.browser.lab import Lab
 from tests.serving import Server

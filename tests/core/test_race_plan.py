@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from app.races import factors
+from app.racing.choices import factors
 from lstm_core.config import RunConfig
 from lstm_core.race_plan import FORGET_BIAS, Plan, plan
 from lstm_core.settings import Impossible

@@ -5,7 +5,11 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from app import cell_numpy, links, races, session, settle, xrays
+from app import session
+from app.cell import by_hand
+from app.racing import choices
+from app.setting import links, settle
+from app.xray import asking
 from lstm_core.config import RunConfig
 from lstm_core.race_plan import plan
 from lstm_core.settings import Impossible
@@ -102,19 +106,19 @@ def own_names(query: Query) -> None:
     """What can be read of the names of a page without the page."""
     config = RunConfig()
     if "show" in query:
-        for problem in xrays.chosen(query["show"]).problems:
+        for problem in asking.chosen(query["show"]).problems:
             sentence(problem)
     if "layer" in query:
-        _, problem = xrays.layer(query["layer"], config)
+        _, problem = asking.layer(query["layer"], config)
         if problem:
             sentence(problem)
     if "check" in query:
-        wish = cell_numpy.Wish.read(query["check"])
-        assert cell_numpy.Wish.read(wish.written()) == wish
+        wish = by_hand.Wish.read(query["check"])
+        assert by_hand.Wish.read(wish.written()) == wish
     if query["page"] == "compare":
-        known = races.factors(config)
+        known = choices.factors(config)
         factor = known.get(query.get("vary", "")) or next(iter(known.values()))
-        _planned(config, factor.path, races.read(query.get("values", "")), [1, 2])
+        _planned(config, factor.path, choices.read(query.get("values", "")), [1, 2])
 
 
 def _planned(config: RunConfig, vary: str, values: list[Any], seeds: list[int]) -> None:

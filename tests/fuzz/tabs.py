@@ -7,7 +7,9 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from app import actions, exports, race_page, session
+from app import actions, session
+from app.racing import wanted
+from app.reports import exports
 from tests.fuzz import addresses, inputs
 from tests.fuzz.harness import Entry
 from tests.fuzz.standing import Standing
@@ -68,7 +70,7 @@ def action(there: Standing, rng: Random) -> tuple[str, Any]:
     if page == "cell":
         return page, inputs.bent(rng, {"t": 1, "unit": 0})
     if page == "compare":
-        return page, inputs.bent(rng, {"name": rng.choice(sorted(race_page.ACTIONS)), "race": there.race, "n": 1}, 2)
+        return page, inputs.bent(rng, {"name": rng.choice(sorted(wanted.ACTIONS)), "race": there.race, "n": 1}, 2)
     if page == "runs":
         return page, inputs.bent(rng, {"name": rng.choice(FILES), "runs": [there.run], "value": "a name"}, 2)
     names = sorted(set(actions.ACTIONS) - {"remove"})

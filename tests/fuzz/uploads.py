@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from app import preview
+from app.setting import preview
 from lstm_core import files, tables, texts, weights
 from lstm_core.config import RunConfig
 from lstm_core.files import FileProblem

@@ -19,10 +19,12 @@ from pydantic import ValidationError
 from safetensors.torch import save
 from torch import nn
 
-from app import exports, lessons, races_route
-from app.findings import look
-from app.report import report
-from app.static import plotly_path
+from app.lessons import texts
+from app.outside.static import plotly_path
+from app.racing import route
+from app.reports import exports
+from app.reports.findings import look
+from app.reports.html import report
 from lstm_core import files
 from lstm_core.cleaning import LONGEST, clean_name
 from lstm_core.config import RunConfig, explain
@@ -54,7 +56,7 @@ def name(given: str) -> None:
 
 @cache
 def _lessons() -> list[str]:
-    return [file.read_text(encoding="utf-8") for file in sorted(lessons.FOLDER.glob(lessons.FILES))]
+    return [file.read_text(encoding="utf-8") for file in sorted(texts.FOLDER.glob(texts.FILES))]
 
 
 def lesson(rng: Random) -> str:
@@ -86,7 +88,7 @@ def read_lesson(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "01-given.md"
         file.write_text(text, encoding="utf-8", errors="replace", newline="")
-        book = lessons.book(Path(folder))
+        book = texts.book(Path(folder))
     for broken in book.broken:
         for words in broken.sentences:
             sentence(words)
@@ -243,11 +245,11 @@ def cells(rng: Random) -> list[str]:
 
 def spreadsheet(given: list[str]) -> None:
     """A spreadsheet takes no cell of an exported race for a formula, and finds every cell in its place."""
-    fixed = {key: None for _, key in races_route.COLUMNS}
+    fixed = {key: None for _, key in route.COLUMNS}
     about = {"vary": given[0], "values": [given[1]], "runs": [{**fixed, "value": 0, "seed": 1, "error": given[2]}]}
-    written = races_route.as_csv(about).encode("utf-8", "replace").decode()
+    written = route.as_csv(about).encode("utf-8", "replace").decode()
     rows = list(csv.reader(io.StringIO(written, newline="")))
-    assert [len(row) for row in rows] == [len(races_route.COLUMNS)] * 2
+    assert [len(row) for row in rows] == [len(route.COLUMNS)] * 2
     for row in rows:
         for cell in row:
             assert cell[:1] not in ("=", "+", "-", "@", "\t", "\r", "\n") or _is_number(cell), (

@@ -1,0 +1,1 @@
+"""The live line from the store to the browsers."""

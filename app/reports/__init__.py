@@ -1,0 +1,1 @@
+"""What a run is in words and files: findings, exports, the report."""
