@@ -158,10 +158,12 @@ class Chaos:
         roots = [*self.servers, *(self.cluster.workers if self.cluster else [])]
         for root in roots:
             with contextlib.suppress(psutil.NoSuchProcess):
-                for process in psutil.Process(root.pid).children(recursive=True):
-                    victims[_kind(process)].append(process)
+                process = psutil.Process(root.pid)
+                for child in process.children(recursive=True):
+                    with contextlib.suppress(psutil.NoSuchProcess):  # one that has ended and waits to be noticed
+                        victims[_kind(child)].append(child)
                 if root in self.servers:
-                    victims["server"].append(psutil.Process(root.pid))
+                    victims["server"].append(process)
         if not victims["worker"]:
             return False
         known = {name: weight for name, weight in VICTIMS.items() if victims[name]}

@@ -23,8 +23,9 @@ settings.load_profile("steady")
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The whole application as a user starts it, with one training process; shared by all tests that ask for it."""
-    with serve(tmp_path_factory.mktemp("server"), workers=1) as running:
+    """The whole application, with one training process and a teacher's page; shared by all tests that ask for it."""
+    everything = {"LSTM_LAB_TEACHER_PASSWORD": "a password for tests"}
+    with serve(tmp_path_factory.mktemp("server"), workers=1, environment=everything) as running:
         yield running
 
 
