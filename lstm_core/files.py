@@ -67,7 +67,7 @@ def keep_path(path: str | Path) -> str:
 def read(file_id: str) -> bytes:
     """The content of a file; raises FileMissing."""
     data = _kept.get(file_id)
-    for place in reversed(_places):
+    for place in reversed(_places if is_id(file_id) else []):
         if data is not None:
             break
         lookup = place()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lstm_core import files
 from tests import postgres as servers
 from tests.postgres import Postgres
 from tests.serving import Server, serve
@@ -19,6 +20,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("steady")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def places() -> Iterator[None]:
+    """No test file looks for files in a store that another one had, which may be gone meanwhile."""
+    before = list(files._places)
+    yield
+    files._places[:] = before
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import app.lessons.flow
-import app.lessons.texts
 from app import services
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.slices import work
@@ -75,13 +73,14 @@ def test_a_broken_file_is_named_on_the_page_and_the_others_are_there() -> None:
 
 def twice() -> None:
     from app import session
+    from app.lessons import flow, texts
 
     session.begin("lessons")
-    lesson = app.lessons.texts.book().lessons[0]
+    lesson = texts.book().lessons[0]
 
     def both() -> None:
-        app.lessons.flow.begin(lesson)
-        app.lessons.flow.begin(lesson)
+        flow.begin(lesson)
+        flow.begin(lesson)
 
     session.st.button("twice", on_click=both)
 

