@@ -9,7 +9,8 @@ import streamlit as st
 
 from app import session
 from app.people import owning
-from app.setting.fields import controls, is_essential, said
+from app.setting import own_data
+from app.setting.fields import Control, controls, is_essential, said
 from lstm_core import wording
 from lstm_core.config import RunConfig
 from lstm_core.runs.records import Run
@@ -45,6 +46,12 @@ def _by(run: Run) -> str:
     return " by you" if owning.identity().has(run.owner) else " by someone else"
 
 
+def _in_words(control: Control) -> str:
+    """The value of a setting; of one that names a file the file's own name."""
+    file = own_data.kept(control.value) if control.extra.get("file") and control.value is not None else None
+    return said(control) if file is None else file.name
+
+
 def _listed(config: RunConfig) -> str:
     """The settings in words: the essential ones, and whatever is not as usual."""
     usual = RunConfig(task=type(config.task)())
@@ -54,6 +61,6 @@ def _listed(config: RunConfig) -> str:
             *_, name = control.path.split(".")
             differs = control.value != getattr(getattr(usual, group), name)
             if differs or is_essential(control, config):
-                pairs.append((control.label, said(control)))
+                pairs.append((control.label, _in_words(control)))
     items = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in pairs)
     return f"<dl>{items}</dl>"
