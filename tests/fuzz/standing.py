@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from websockets.sync.client import connect
 
 from lstm_core.config import RunConfig
@@ -33,19 +33,22 @@ WRONG = re.compile(r"Traceback|Exception in|Unhandled|CRITICAL")
 
 @dataclass
 class Standing:
-    """A server with a run and a race in its store; `loop` is that of the visitors."""
+    """A server with a run and a race in its store; `loop` is that of the visitors, in a thread of its own."""
 
     server: Server
     run: str
     race: str
     owner: str
-    loop: asyncio.Runner
+    loop: BlockingPortal
     read: int = 0  # bytes of what it printed that were looked at
     tab: Visitor | None = None
     left: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run(work)
+        async def answer() -> Any:
+            return await work
+
+        return self.loop.call(answer)
 
     def quiet(self) -> None:
         """Raise where the server has printed something that nobody has foreseen."""
@@ -102,7 +105,7 @@ class Standing:
 @contextlib.contextmanager
 def standing(folder: Path) -> Iterator[Standing]:
     """Start it; its store has a run that has finished and a race that waits, and nothing is trained."""
-    with serve(folder, workers=0) as server, asyncio.Runner() as loop:
+    with serve(folder, workers=0) as server, start_blocking_portal() as loop:
         store = server.store()
         config = RunConfig.model_validate(SETTINGS)
         run = store.create(config)

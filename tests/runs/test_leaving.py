@@ -10,7 +10,7 @@ import psutil
 import pytest
 from distributed import LocalCluster
 
-from lstm_core.runs import leaving
+from lstm_core.runs import keys, leaving
 from lstm_core.runs.engine import Engine
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
@@ -60,12 +60,25 @@ def test_a_run_in_a_terminal_is_given_back(own_store: RunStore) -> None:
     assert_given_back(own_store, run)
 
 
-def test_a_worker_of_another_cluster_is_ended_and_another_goes_on(own_store: RunStore) -> None:
+def test_a_worker_of_another_cluster_is_ended_and_another_goes_on(
+    own_store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "keys"
+    keys.make(folder)
+    monkeypatch.setenv("LSTM_LAB_TLS", str(folder))
     config = small(1500)
     run = own_store.create(config)
-    scheduler = LocalCluster(n_workers=0, protocol="tcp://", host="127.0.0.1", dashboard_address="127.0.0.1:0")
+    scheduler = LocalCluster(
+        n_workers=0,
+        protocol="tls://",
+        security=keys.security(),
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+    )
     command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler.scheduler_address, "--nthreads", "1"]
     command += ["--no-dashboard", "--memory-limit", "0", "--preload", "lstm_core.runs.slices"]
+    for option, name in (("--tls-ca-file", "ca.pem"), ("--tls-cert", "cert.pem"), ("--tls-key", "key.pem")):
+        command += [option, str(folder / name)]
     workers = [subprocess.Popen([*command, *more], stderr=subprocess.DEVNULL) for more in ([], ["--no-nanny"])]
     engine = Engine(own_store, address=scheduler.scheduler_address)
     try:
