@@ -26,7 +26,7 @@ from lstm_core import logs
 from lstm_core.runs.leaving import WITHIN
 
 CLOSE_WITHIN = 2.0  # seconds for what remains when the workers have ended
-PRELOAD = "lstm_core.runs.slices"  # makes a new worker ready
+PRELOAD = "lstm_core.runs.preload"  # makes a new worker ready
 KEYS = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 
 ONE_THREAD = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}

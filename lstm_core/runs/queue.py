@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import sqlalchemy as sa
 
 from lstm_core import wording
 from lstm_core.runs.leases import is_free, is_waiting
+from lstm_core.runs.records import Desired, Status
 from lstm_core.runs.schema import Clock, Database, race_runs, runs
 
 ROUND = 4.0  # seconds in which everybody who waits is worked on once, as far as slices can be that short
@@ -21,6 +22,7 @@ SHORTEST, LONGEST = 0.15, 1.0  # seconds of a slice while others wait
 FIRST = 0.1  # of a run that has nothing to show yet, while others wait
 ALONE = 10.0  # of a slice that nobody waits for: the runs of a race do not cut each other short
 SURE = 3  # runs in the line whose last slices tell how fast it moves
+LATELY = 600.0  # seconds; who was served before counts as never served
 AHEAD = 5.0  # seconds by which a clock may be ahead; what is said to have happened later was noted by a wrong one
 _ORDINALS = ("next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
@@ -139,22 +141,29 @@ def _about(seconds: float) -> str:
 def _statements() -> tuple[sa.Select[Any], sa.Select[Any]]:
     # Built once, like the statements of `leases`: several people ask for them every second.
     owner, now = sa.func.coalesce(runs.c.owner, ""), Clock()
+
+    def zero(column: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
+        return sa.func.coalesce(column, 0)
+
     race = sa.select(sa.func.min(race_runs.c.race_id)).where(race_runs.c.run_id == runs.c.id).scalar_subquery()
     described = [runs.c.id, owner.label("owner"), race.label("race"), runs.c.speed]
     busy = ~is_free(now)
     ran = sa.case((runs.c.last_ran <= now + AHEAD, runs.c.last_ran), else_=0.0)
     served = sa.case((runs.c.started.is_not(None), ran), else_=0.0)
     counted = sa.func.sum(sa.case((busy, 1), else_=0)).label("busy"), sa.func.max(served).label("served")
-    owners = sa.select(owner.label("owner"), *counted).group_by(owner).subquery()
+    # What the index `runs_waiting` begins with: it leads to the few that ran lately, however many runs there are.
+    any_wish = runs.c.desired.in_(get_args(Desired))
+    lately = any_wish & runs.c.status.in_(get_args(Status)) & (runs.c.last_ran > now - LATELY)
+    owners = sa.select(owner.label("owner"), *counted).where(lately).group_by(owner).subquery()
     number = sa.func.row_number().over(partition_by=owner, order_by=[ran, runs.c.id]).label("number")
     line = sa.select(*described, ran.label("ran"), served.label("had"), number).where(is_waiting(now)).subquery()
     idle = sa.case((line.c.had > 0, now - line.c.had))
     in_turn = (
         sa.select(line.c.id, line.c.owner, line.c.race, line.c.speed, idle)
-        .select_from(line.join(owners, owners.c.owner == line.c.owner))
-        .order_by(owners.c.busy + line.c.number, owners.c.served, line.c.ran, line.c.id)
+        .select_from(line.outerjoin(owners, owners.c.owner == line.c.owner))
+        .order_by(zero(owners.c.busy) + line.c.number, zero(owners.c.served), line.c.ran, line.c.id)
     )
-    return in_turn, sa.select(*described).where(busy)
+    return in_turn, sa.select(*described).where(any_wish, runs.c.status == "running", busy)
 
 
 _LINE, _RUNNING = _statements()

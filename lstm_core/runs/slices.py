@@ -7,43 +7,36 @@ continues from the last checkpoint, takes back what was recorded after it and dr
 from __future__ import annotations
 
 import contextlib
-import importlib
 import math
-import tempfile
-import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from lstm_core import files
 from lstm_core.config import Override, RunConfig
-from lstm_core.runs import telemetry
+from lstm_core.runs import kept, telemetry
 from lstm_core.runs.failures import in_words, keeps_dying
-from lstm_core.runs.forking import NotWanted, forked
+from lstm_core.runs.forking import NotWanted
 from lstm_core.runs.heartbeat import alive
 from lstm_core.runs.holder import this_process
-from lstm_core.runs.leaving import at_work, is_leaving, leave, leave_on_sigterm
+from lstm_core.runs.leaving import at_work, is_leaving
 from lstm_core.runs.limits import time_is_up
 from lstm_core.runs.patience import patiently
 from lstm_core.runs.queue import ALONE, slice_seconds
 from lstm_core.runs.records import OVER, Lease, LeaseLost, RunNotFound, Status, StoreError, Wishes
 from lstm_core.runs.store import RunStore
-from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
+from lstm_core.training import NonFinite, Snapshot, Step, train
 
 LOOK = 0.025  # seconds between two looks at what is wished: a pause shall hold at once
 FLUSH = 0.05  # seconds between two writes of what was measured
 CHECKPOINT = 2.0  # seconds of work that a crash may cost
 WORTH = 10  # times as long as keeping the state took, where that is more: a large one takes a second
 ATTEMPTS = 3  # deaths without a slice that was survived in between before a run is given up
-KEPT_BYTES = 128 * 2**20  # of states that stay alive between slices, each counted as its checkpoint
-BESIDE = 2**20  # bytes, and what else belongs to it
-KEPT_SECONDS = 60.0  # and for how long: a run that is over, or goes on elsewhere, needs none here
 
 
 @dataclass(frozen=True)
@@ -123,7 +116,7 @@ def work(
     said = time_is_up(task.worked, task.state.step - 1) if task.spent else None
     status = patiently(store.release, lease, status, said, train_seconds=task.worked)
     if status not in OVER:
-        _keep(lease, task)
+        kept.keep(lease, task.state, task.size)
     return status
 
 
@@ -133,7 +126,7 @@ class _Work:
     def __init__(self, store: RunStore, lease: Lease, watch: Callable[[Step], None] | None, most: float) -> None:
         self.store, self.lease, self.watch, self.most = store, lease, watch, most
         self.config = RunConfig.model_validate(lease.config)
-        self.state, self.seq = patiently(_state, store, lease, self.config)
+        self.state, self.seq = patiently(kept.state_of, store, lease, self.config)
         self.size, self.keeping = 0, 0.0
         self.rows: list[tuple[int, Any]] = []
         self.since = 0.0  # when the first of the rows was measured
@@ -215,8 +208,8 @@ class _Work:
             if self.worked > self.most:
                 self.spent = True
                 with contextlib.suppress(RunNotFound):
-                    self.store.desire(self.lease.run_id, "stopped")
-                return True, self.store.wishes(self.lease)
+                    patiently(self.store.desire, self.lease.run_id, "stopped")
+                return True, patiently(self.store.wishes, self.lease)
             if is_leaving() or now - self.began > self.allowed(new, seconds, longest):
                 return True, new
             look = time.monotonic() + LOOK
@@ -269,58 +262,6 @@ class _Work:
         return (step - before) / elapsed if elapsed > FLUSH else None
 
 
-# The states of the last runs this process worked on: going on with one of them needs no loading.
-_kept: OrderedDict[str, tuple[int, int, TrainState, float]] = OrderedDict()  # its fence and size, and since when
-
-
-def _keep(lease: Lease, task: _Work) -> None:
-    now = time.monotonic()
-    _kept[lease.run_id] = (lease.fence, task.size, task.state, now)
-    for run_id, (*_, since) in list(_kept.items()):
-        if now - since < KEPT_SECONDS and sum(size + BESIDE for _, size, *_ in _kept.values()) <= KEPT_BYTES:
-            break
-        del _kept[run_id]
-
-
-def _state(store: RunStore, lease: Lease, config: RunConfig) -> tuple[TrainState, int]:
-    """The state from which the run goes on, and the last frame number; what was recorded beyond it is taken back."""
-    fence, _, kept, _ = _kept.pop(lease.run_id, (None, 0, None, 0.0))
-    # Releasing a lease and acquiring it again each raise the fence by one: nobody else has worked on it since.
-    if kept is not None and fence == lease.fence - 2 and kept.step == lease.step + 1:
-        return kept, lease.seq
-    checkpoint = store.load_checkpoint(lease.run_id)
-    if checkpoint is None and lease.fork_step is not None:
-        return forked(store, lease, config)
-    state = TrainState(config) if checkpoint is None else TrainState.load(config, checkpoint[1])
-    if lease.step >= state.step:
-        store.rewind(lease, state.step)
-    return state, lease.seq
-
-
 @lru_cache(maxsize=4)
 def opened(url: str) -> RunStore:
     return RunStore(url)
-
-
-def dask_setup(_worker: object) -> None:
-    """Make a new worker process ready before it is given work, by a tiny run in a store that is thrown away.
-
-    A first run must not wait for imports, and the digits' scans come with a library that takes its time.
-    """
-    if threading.current_thread() is threading.main_thread():
-        leave_on_sigterm()
-    importlib.import_module("sklearn.datasets")
-    small = {"task": {"length": 4}, "model": {"hidden_size": 4, "attention": "additive"}}
-    config = RunConfig.model_validate({**small, "training": {"steps": 2, "batch_size": 4, "clip": "norm"}})
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        # In a file: a database in memory is another one for each thread, and the lease is renewed by a second one.
-        store = RunStore(str(Path(folder) / "warm.sqlite3"))
-        if lease := store.acquire(store.create(config), this_process()):
-            work(store, lease)
-        _kept.clear()
-        store.close()
-
-
-def dask_teardown(_worker: object) -> None:
-    """Let the slice in progress give its run back: Dask waits for it before the process ends."""
-    leave()

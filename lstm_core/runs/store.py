@@ -25,7 +25,8 @@ from lstm_core.runs import frames as pieces
 from lstm_core.runs import telemetry
 from lstm_core.runs.addresses import database_url
 from lstm_core.runs.branches import check_going_on
-from lstm_core.runs.leases import CHANGED, LeasedWrites, held, locked, present, update
+from lstm_core.runs.leased import LeasedWrites
+from lstm_core.runs.leases import CHANGED, held, locked, present, update
 from lstm_core.runs.library import Library
 from lstm_core.runs.overview import Overview
 from lstm_core.runs.queue import Queue

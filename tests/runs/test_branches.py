@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from safetensors.torch import load, save
 
 from lstm_core.config import Override, RunConfig
-from lstm_core.runs import branches, forking, slices, telemetry
+from lstm_core.runs import branches, forking, kept, slices, telemetry
 from lstm_core.runs.branches import KEPT
 from lstm_core.runs.records import RunNotFound, StoreError
-from lstm_core.runs.slices import run_slice
+from lstm_core.runs.slices import run_slice, work
 from lstm_core.runs.store import RunStore
-from lstm_core.training import TrainState
+from lstm_core.training import Step, TrainState, train
 from tests.runs.conftest import small
 from tests.runs.test_slices import alone, assert_same, take
 
@@ -27,13 +27,13 @@ NOISY = {"model.num_layers": 2, "model.dropout": 0.3}
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     torch.set_num_threads(1)
-    slices._kept.clear()
+    kept.forget()
 
 
 def finish(store: RunStore, run: str, *, forget: bool = True) -> None:
     while store.get(run).status in ("queued", "running"):
         if forget:
-            slices._kept.clear()
+            kept.forget()
         run_slice(store.url, run, longest=0.01)
 
 
@@ -134,10 +134,10 @@ def test_a_fork_goes_on_with_other_settings_from_a_changed_parent(store: RunStor
     assert after["learning_rate"][25] == np.float32(0.1)
 
     changed = TrainState(small(STEPS))
-    list(slices.train(small(STEPS), changed, until=24, overrides=store.overrides(parent)))
+    list(train(small(STEPS), changed, until=24, overrides=store.overrides(parent)))
     by_hand = TrainState(config)
     by_hand.take_over(changed)
-    rows = [(s.step, s.scalars) for s in slices.train(config, by_hand) if isinstance(s, slices.Step)]
+    rows = [(s.step, s.scalars) for s in train(config, by_hand) if isinstance(s, Step)]
     assert_same(tail(after, 25), telemetry.table(rows))
 
 
@@ -227,7 +227,7 @@ def test_a_fork_that_nobody_wants_any_more_stops_before_it_begins(
     monkeypatch.setattr(RunStore, "nearest_state", lambda *_: None)
     lease = take(store, fork)
     store.desire(fork, "stopped")
-    assert slices.work(store, lease) == "stopped"
+    assert work(store, lease) == "stopped"
     assert store.get(fork).step == -1
 
 
@@ -292,7 +292,7 @@ def test_weights_are_those_of_the_run(store: RunStore) -> None:
         store.weights(run)
     finish(store, run)
     state = TrainState(config)
-    list(slices.train(config, state))
+    list(train(config, state))
     found = load(store.weights(run))
     assert set(found) == set(state.model.state_dict())
     for name, tensor in state.model.state_dict().items():

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from lstm_core.runs.branches import Branches
 from lstm_core.runs.holder import is_dead, this_process
-from lstm_core.runs.leases import LeasedWrites
+from lstm_core.runs.leased import LeasedWrites
 from lstm_core.runs.records import Lease, LeaseLost
 from lstm_core.runs.schema import Clock
 from lstm_core.runs.store import RunStore

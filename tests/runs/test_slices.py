@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from lstm_core.config import Override, RunConfig
-from lstm_core.runs import slices, telemetry
+from lstm_core.runs import kept, preload, slices, telemetry
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.records import Lease, LeaseLost
 from lstm_core.runs.slices import run_slice, work
@@ -27,7 +27,7 @@ STEPS = 60
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
-    slices._kept.clear()
+    kept.forget()
 
 
 def alone(config: RunConfig, overrides: tuple[Override, ...] = ()) -> telemetry.Columns:
@@ -72,7 +72,7 @@ def test_a_run_in_many_slices(store: RunStore, config: RunConfig) -> None:
     run = store.create(config)
     for count in range(10_000):
         if count % 3 == 1:
-            slices._kept.clear()  # as if another worker had it next
+            kept.forget()  # as if another worker had it next
         if run_slice(store.url, run, longest=0.0).status == "finished":
             break
     assert store.get(run).revision == 1  # nothing was taken back, only described
@@ -88,7 +88,7 @@ def test_a_run_with_pauses_and_single_steps(store: RunStore) -> None:
         assert store.get(run).step == target
         assert target in store.snapshot_steps(run)
         assert run_slice(store.url, run).status is None
-        slices._kept.clear()
+        kept.forget()
     store.desire(run, "running")
     assert run_slice(store.url, run).status == "finished"
     assert_same(store.scalars(run), alone(config))
@@ -267,7 +267,7 @@ def test_numbers_that_are_none_fail_the_run_in_words(store: RunStore) -> None:
 
     live: list[TrainState] = []
     lease = take(store, run)
-    original = slices._state
+    original = kept.state_of
 
     def spy(*arguments: Any) -> tuple[TrainState, int]:
         found = original(*arguments)
@@ -275,7 +275,7 @@ def test_numbers_that_are_none_fail_the_run_in_words(store: RunStore) -> None:
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slices, "_state", spy)
+        patch.setattr(kept, "state_of", spy)
         assert work(store, lease, watch=poison) == "failed"
     found = store.get(run)
     assert (found.status, found.step) == ("failed", 10)
@@ -341,5 +341,5 @@ def test_telemetry_comes_often_and_begins_with_step_0(store: RunStore) -> None:
 
 
 def test_a_worker_warms_up_without_leaving_anything() -> None:
-    slices.dask_setup(object())
-    assert not slices._kept
+    preload.dask_setup(object())
+    assert not kept._kept

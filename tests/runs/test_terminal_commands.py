@@ -11,13 +11,13 @@ import torch
 
 from lstm_core.__main__ import main
 from lstm_core.config import Override, RunConfig
-from lstm_core.runs import slices
+from lstm_core.runs import kept
 from lstm_core.runs.slices import run_slice
 from lstm_core.runs.store import RunStore
 from lstm_core.state import TrainState
 from lstm_core.tasks import TASKS
 from lstm_core.terminal.options import config_from
-from lstm_core.training import train
+from lstm_core.training import Step, train
 from tests.runs.conftest import finished, small
 from tests.runs.test_slices import alone, take
 
@@ -27,7 +27,7 @@ Captured = pytest.CaptureFixture[str]
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     torch.set_num_threads(1)
-    slices._kept.clear()
+    kept.forget()
 
 
 @pytest.mark.parametrize("task", [name for name, kind in TASKS.items() if kind.examples])
@@ -112,7 +112,7 @@ def test_a_fork_goes_on_with_the_settings_it_had_there_and_others_on_top(own_sto
         list(train(small(20), there, until=step - 1))
         state = TrainState(config)
         state.take_over(there)
-        expected = [item.scalars["loss/train"] for item in train(config, state) if isinstance(item, slices.Step)]
+        expected = [item.scalars["loss/train"] for item in train(config, state) if isinstance(item, Step)]
         np.testing.assert_array_equal(
             own_store.scalars(fork.id)["loss/train"][step:], np.array(expected, np.float32), err_msg=str(step)
         )

@@ -13,7 +13,7 @@ from lstm_core.__main__ import main
 from lstm_core.config import RunConfig
 from lstm_core.export import script
 from lstm_core.generation import generate_text
-from lstm_core.runs import slices
+from lstm_core.runs import kept
 from lstm_core.runs.store import RunStore
 from lstm_core.state import TrainState
 from tests.runs.conftest import finished, small
@@ -32,7 +32,7 @@ TEXT = RunConfig.model_validate(
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     torch.set_num_threads(1)
-    slices._kept.clear()
+    kept.forget()
 
 
 @pytest.mark.parametrize("best", [True, False])

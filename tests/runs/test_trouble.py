@@ -13,9 +13,9 @@ import pytest
 import torch
 from sqlalchemy import event
 
-from lstm_core.runs import patience
+from lstm_core.runs import kept, patience
 from lstm_core.runs.records import StoreError
-from lstm_core.runs.slices import _kept, work
+from lstm_core.runs.slices import work
 from lstm_core.runs.store import RunStore
 from tests.runs.conftest import small
 from tests.runs.test_slices import alone, assert_same, at, take
@@ -121,7 +121,7 @@ def test_trouble_that_lasts_costs_what_came_after_the_last_checkpoint_and_no_att
             work(store, lease, watch=at(20 + attempt, bad.__enter__))
         bad.__exit__(None, None, None)
         bad = gone(store)
-        _kept.clear()
+        kept.forget()
     assert work(store, take(store, run), longest=math.inf) == "finished"
     assert_same(store.scalars(run), alone(config))
 
