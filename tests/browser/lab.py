@@ -67,6 +67,8 @@ class Lab:
         expect(box).to_have_value(words)
 
     def type(self, label: str, value: str) -> None:
+        """Into a page at rest: one that is just drawn anew may put its number beside what is typed."""
+        self.settled()
         box = self.sidebar.get_by_role("spinbutton", name=label, exact=True)
         box.fill(value)
         box.press("Enter")
