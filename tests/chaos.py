@@ -38,7 +38,8 @@ from tests.serving import COMMAND, end
 
 LEASE = 3.0  # seconds: short, so that who is stopped for longer finds the run in other hands
 STUCK = 300.0  # seconds without any progress after which a run counts as stuck
-PAUSE = 1.2  # seconds between two kills, on average
+PAUSE = 1.2  # seconds between two kills, on average, of which training goes on before the next …
+BLIND = 0.15  # … but for this share of them: what is only just starting is hit as well
 TELL = 10.0  # seconds between two lines on how far it is
 WORK = 0.9  # seconds of training for each kill
 
@@ -149,6 +150,11 @@ class Chaos:
         return ", ".join(f"{count} {what}" for what, count in told.items())
 
     @property
+    def work(self) -> list[int]:
+        """How far each run is."""
+        return [run.seen[1] for run in self.runs if run.seen]
+
+    @property
     def stuck(self) -> list[Planned]:
         return [run for run in self.going if time.monotonic() - run.since > STUCK]
 
@@ -230,17 +236,19 @@ def rage(chaos: Chaos, runs: int, kills: int, seed: int) -> None:
     seconds = WORK * kills / runs
     chaos.begin(planned(runs, seconds, seed))
     more, next_kill, told = seed, 0.0, 0.0
+    before: list[int] | None = None  # how far the runs were at the last kill; None: it does not matter
     while (chaos.going or chaos.kills.total() < kills) and not chaos.stuck:
         chaos.look()
         if time.monotonic() > told + TELL:
             told = time.monotonic()
             print(f"{chaos.kills.total()} kills, {chaos.progress}", file=sys.stderr, flush=True)
-        if chaos.kills.total() < kills and time.monotonic() > next_kill:
+        if chaos.kills.total() < kills and time.monotonic() > next_kill and chaos.work != before:
             if not chaos.going:
                 more += 1
                 chaos.begin(planned(2, seconds, more))
             if chaos.kill():
                 next_kill = time.monotonic() + chaos.random.expovariate(1 / PAUSE)
+                before = None if chaos.random.random() < BLIND else chaos.work
         time.sleep(0.05)
 
 
