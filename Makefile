@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check chaos bench soak audit deploy fuzz clean
+.PHONY: run test check chaos bench bench-full soak audit deploy fuzz clean
 
 run: .venv/.installed  ## install what is missing, then serve the page
 	@$(BIN)/lstm-lab $(ARGS)
@@ -23,6 +23,10 @@ chaos: .venv/.dev  ## kill whatever can be killed, and compare every run with it
 bench: .venv/.dev  ## the measurements behind the claims, as ratios in one run
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-full: .venv/.dev  ## the same with more turns, for figures to publish
+	$(BIN)/python -m tests.chromium
+	$(BIN)/python -m tests.bench --full $(ARGS)
 
 soak: .venv/.dev  ## half an hour of ten busy pages: what grows? make soak ARGS="--minutes 5 --pages 4"
 	$(BIN)/python -m tests.chromium

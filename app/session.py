@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import streamlit as st
 
@@ -255,7 +255,7 @@ def let_go_of(run_id: str) -> None:
 
 def reopen(given: str | None) -> None:
     """Show another run, with its settings, by its id or by a link to it."""
-    query = parse_qs(urlsplit(given or "").query)
+    query = parse_qs((given or "").partition("#")[0].partition("?")[2])
     run_id = (query.get("run") or query.get("watch") or [given or ""])[0].strip()
     here = shown(current())
     if not run_id or (here is not None and run_id == here.id):

@@ -89,7 +89,7 @@ def from_here(connection: HTTPConnection) -> bool:
     Programs that are no browsers send no Origin and are let in.
     """
     origin = connection.headers.get("origin")
-    if origin is None or (urlsplit(origin).netloc or None) == connection.headers.get("host"):
+    if origin is None or origin.partition("://")[2] == connection.headers.get("host"):
         return True
     return origin.rstrip("/") in {str(known).rstrip("/") for known in options.get_option("server.corsAllowedOrigins")}
 

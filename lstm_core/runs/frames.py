@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from lstm_core.runs import telemetry
+from lstm_core.runs import packing, telemetry
 from lstm_core.runs.schema import frames
 
 SNAPSHOTS = 200  # kept per run
 SNAPSHOT_BYTES = 32 * 2**20  # kept per run
 FAN_IN = 32  # so many frames of one tier become one of the next
 TIERS = 2
-OVERVIEW = 16  # rows of a frame ÷ rows of its overview
+OVERVIEW = 32  # rows of a frame ÷ rows of its overview
 PICTURES = ("snapshot", "sample")
 
 _INSERT = sa.insert(frames)
@@ -70,7 +70,7 @@ def stacked(connection: sa.Connection, run_id: str, name: str, sample: int | Non
     query = (
         sa.select(frames.c.last, frames.c.data).where(frames.c.run_id == run_id, _of(sample)).order_by(frames.c.last)
     )
-    found = [(step, telemetry.pick(data, name)) for step, data in connection.execute(query)]
+    found = [(step, telemetry.pick(packing.as_frame(data), name)) for step, data in connection.execute(query)]
     there = [(step, values) for step, values in found if values is not None]
     alike = [(step, values) for step, values in there if values.shape == there[-1][1].shape]
     return ([step for step, _ in alike], np.stack([values for _, values in alike])) if alike else None
@@ -83,24 +83,25 @@ def _of(sample: int | None) -> sa.ColumnElement[bool]:
 
 
 def compact(connection: sa.Connection, run_id: str) -> None:
-    """Merge small scalars frames into larger ones. The newest of each tier are left as viewers are reading them."""
+    """Merge small scalars frames into larger ones, and pack an old picture.
+
+    The newest of each tier are left as viewers are reading them.
+    """
     for tier in range(TIERS):
         of_tier = (frames.c.run_id == run_id) & (frames.c.kind == "scalars") & (frames.c.tier == tier)
         oldest = sa.select(frames.c.seq).where(of_tier).order_by(frames.c.last).limit(2 * FAN_IN)
         while len(seqs := connection.scalars(oldest).all()) == 2 * FAN_IN:
             _merge(connection, run_id, seqs[:FAN_IN], tier + 1)
+    _pack_a_picture(connection, run_id)
 
 
 def _merge(connection: sa.Connection, run_id: str, seqs: Sequence[int], tier: int) -> None:
     chosen = (frames.c.run_id == run_id) & frames.c.seq.in_(seqs)
-    parts = [telemetry.decode(data) for data in connection.scalars(sa.select(frames.c.data).where(chosen))]
+    parts = [packing.unpack(data) for data in connection.scalars(sa.select(frames.c.data).where(chosen))]
     columns = telemetry.merge(parts)
     first, last = int(columns["step"][0]), int(columns["step"][-1])
-    data = telemetry.encode("scalars", columns, max(seqs), first, last)
-    overview = None
-    if tier == TIERS:
-        fewer = telemetry.thin(columns, len(columns["step"]) // OVERVIEW)
-        overview = telemetry.encode("scalars", fewer, max(seqs), first, last)
+    data = packing.pack_table(columns, max(seqs), first, last)
+    overview = _overview(columns, max(seqs)) if tier == TIERS else None
     connection.execute(sa.delete(frames).where(chosen, frames.c.seq != max(seqs)))
     connection.execute(
         sa.update(frames)
@@ -109,12 +110,30 @@ def _merge(connection: sa.Connection, run_id: str, seqs: Sequence[int], tier: in
     )
 
 
+def _overview(columns: telemetry.Columns, seq: int) -> bytes:
+    fewer = telemetry.thin(columns, len(columns["step"]) // OVERVIEW)
+    return packing.pack_table(fewer, seq, int(columns["step"][0]), int(columns["step"][-1]))
+
+
+def _pack_a_picture(connection: sa.Connection, run_id: str) -> None:
+    """Pack the oldest snapshot that is not, with its samples; the newest stays as viewers are sent it."""
+    of_run = (frames.c.run_id == run_id) & frames.c.kind.in_(PICTURES) & (frames.c.tier == 0)
+    steps = connection.scalars(sa.select(frames.c.last).where(of_run).distinct().order_by(frames.c.last).limit(2)).all()
+    if len(steps) < 2:
+        return
+    of_step = of_run & (frames.c.last == steps[0])
+    for seq, data in connection.execute(sa.select(frames.c.seq, frames.c.data).where(of_step)).all():
+        packed = packing.pack(data)
+        values = {"tier": 1, "size": len(packed), "data": packed}
+        connection.execute(sa.update(frames).where(frames.c.run_id == run_id, frames.c.seq == seq).values(values))
+
+
 def cut(connection: sa.Connection, run_id: str, step: int) -> None:
     """Take back everything recorded at `step` or later; a frame that begins before it keeps its beginning."""
     connection.execute(sa.delete(frames).where(frames.c.run_id == run_id, frames.c.first >= step))
     straddling = (frames.c.run_id == run_id) & (frames.c.last >= step)
     for data in connection.scalars(sa.select(frames.c.data).where(straddling)).all():
-        frame = telemetry.decode(data)
+        frame = packing.unpack(data)
         columns = telemetry.take(frame.arrays, frame.arrays["step"] < step)
         last = int(columns["step"][-1])
         shorter = telemetry.encode("scalars", columns, frame.seq, frame.first, last)
@@ -135,13 +154,14 @@ def copy(connection: sa.Connection, run_id: str, other: str, step: int, seq: int
     last = int(columns["step"][-1])
     write(connection, other, [telemetry.encode("scalars", columns, seq, whole.first, last)])
     if last >= OVERVIEW:
-        fewer = telemetry.encode("scalars", telemetry.thin(columns, last // OVERVIEW), seq, whole.first, last)
+        data = packing.pack_table(columns, seq, whole.first, last)
         of_all = (frames.c.run_id == other) & (frames.c.seq == seq)
-        connection.execute(sa.update(frames).where(of_all).values(tier=TIERS, overview=fewer))
+        values = {"tier": TIERS, "size": len(data), "data": data, "overview": _overview(columns, seq)}
+        connection.execute(sa.update(frames).where(of_all).values(values))
     if pictures:
         chosen = (frames.c.run_id == run_id) & frames.c.kind.in_(PICTURES) & (frames.c.last < step)
         for data in connection.scalars(sa.select(frames.c.data).where(chosen).order_by(frames.c.seq)).all():
-            kind, _, first, last, sample, arrays = vars(telemetry.decode(data)).values()
+            kind, _, first, last, sample, arrays = vars(packing.unpack(data)).values()
             seq += 1
             write(connection, other, [telemetry.encode(kind, arrays, seq, first, last, sample)])
     return seq
@@ -151,7 +171,7 @@ def scalars(connection: sa.Connection, run_id: str, overview: bool = False) -> t
     """All scalars of a run as one frame; with `overview` in fewer rows where a frame has an overview."""
     column: sa.ColumnElement[Any] = sa.func.coalesce(frames.c.overview, frames.c.data) if overview else frames.c.data
     query = sa.select(column).where(frames.c.run_id == run_id, frames.c.kind == "scalars")
-    parts = [telemetry.decode(data) for data in connection.scalars(query.order_by(frames.c.seq))]
+    parts = [packing.unpack(data) for data in connection.scalars(query.order_by(frames.c.seq))]
     columns = telemetry.merge(parts)
     steps = columns["step"]
     seq = max((part.seq for part in parts), default=-1)

@@ -11,6 +11,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from lstm_core.runs import packing
 from lstm_core.runs.records import Desired, Status
 from lstm_core.runs.schema import Database, frames, runs
 
@@ -107,6 +108,7 @@ class Overview:
 
 def _columns(data: bytes, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     """A few arrays of an encoded frame, found by its header: decoding all of it takes five times as long."""
+    data = packing.as_frame(data)
     (length,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8 : 8 + length])
     step = _array(data, 8 + length, header["step"], np.int32)

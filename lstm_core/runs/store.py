@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from lstm_core.cleaning import clean_name
 from lstm_core.runs import frames as pieces
-from lstm_core.runs import telemetry
+from lstm_core.runs import packing, telemetry
 from lstm_core.runs.addresses import database_url
 from lstm_core.runs.branches import check_going_on
 from lstm_core.runs.leased import LeasedWrites
@@ -156,7 +156,8 @@ class RunStore(LeasedWrites, Queue, Races, Library, Trash, Overview):
         if sample is not None:
             query = query.where(sa.or_(frames.c.sample.is_(None), frames.c.sample == sample))
         with self._database.read() as connection:
-            return [tuple(row) for row in connection.execute(query)]
+            rows = connection.execute(query).all()
+        return [(seq, kind, of, packing.as_frame(data)) for seq, kind, of, data in rows]
 
     def scalars(self, run_id: str) -> telemetry.Columns:
         """Every recorded step as columns: `step` int32 (n,), the others float32 (n,) with NaN where not measured."""
@@ -197,4 +198,5 @@ class RunStore(LeasedWrites, Queue, Races, Library, Trash, Overview):
         if sample is not None:
             query = query.where(frames.c.sample == sample)
         with self._database.read() as connection:
-            return connection.scalars(query.limit(1)).first()
+            data = connection.scalars(query.limit(1)).first()
+        return None if data is None else packing.as_frame(data)

@@ -116,7 +116,7 @@ def test_pages_of_others_get_no_line(outside: Server) -> None:
     for path in ("/lab/stream", "/_stcore/stream"):
         assert loops.run(attempt(path, {"Origin": outside.url})) == 101
         # Streamlit itself would let in every page of this machine, and ask the world for its own address to decide.
-        for foreign in ("http://example.org", "null", "http://localhost:1", f"http://localhost:{port}", ""):
+        for foreign in ("http://example.org", "null", "http://localhost:1", f"http://localhost:{port}", "", "http://["):
             assert loops.run(attempt(path, {"Origin": foreign})) == 403, (path, foreign)
 
 

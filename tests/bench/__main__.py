@@ -1,42 +1,80 @@
-"""`python -m tests.bench [--full] [name …]`: measure, print one table, keep it as JSON in tests/output/.
-
-How to read it: every comparison is a ratio of things that were measured in turns in this very run, so it holds on a
-slow or busy machine too; the median counts, and the spread beside it says how noisy the machine was. Absolute times
-(milliseconds) are this machine's own.
-"""
+"""`python -m tests.bench [--full] [name …]`: measure, print one table, keep it in tests/output/ as text and as JSON."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import time
-from dataclasses import asdict
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 from tabulate import tabulate
 
-BENCHES = ("probing", "watching", "viewers", "classroom")
-OUTPUT = Path(__file__).parent.parent / "output" / "bench.json"
+from tests.bench.report import Row
+
+BENCHES = ("training", "probing", "pages", "viewers", "long_runs", "racing", "fairness", "footprint")
+OTHERS = ("classroom", "memory", "solving", "lessons")
+OUTPUT = Path(__file__).parent.parent / "output"
+HEADS = ("", "measure", "median", "spread", "unit", "aim")
+READING = """
+How to read it
+
+A ratio compares two things that took turns in this very run, A B A B, so it holds on a slow or a busy machine too. The
+median counts; the spread beside it, from the least to the greatest, tells how quiet the machine was. Milliseconds,
+seconds and megabytes are this machine's own.
+
+P1  Training with everything on (every scalar of every step, norms by gate, pictures, the store, one viewer) ÷ a bare
+    loop of the same model. The floor is the bare loop: 1 would mean that nothing of all this costs training anything.
+P2  The same ÷ how one looks inside today: nn.LSTMCell with a hook that keeps the gates, and TensorBoard's histograms of
+    all weights and gradients, at each step (as often as the program measures norms) or as often as it takes pictures.
+P3  Every gate of every step by `trace`, gradients through time by `gradient_flow`, against the usual loops.
+P4  From a press, or from the start of the server, to what one waits for, found out within the page.
+P5  The age of the oldest point of each drawing when the drawing is done. A worker writes every 50 ms, the server looks
+    every 25 ms, the page draws every 100 ms: about 90 ms on average and 175 ms at most is what these leave.
+P6  A hundred viewers that draw nothing, on the machine that trains; one update is one frame that reached one of them.
+P7  The browser's main thread, with every panel open and in view at once, which no screen shows.
+P8  A run of a million steps with the scalars of a real one.
+P9  2 would be the most that two workers can reach.
+P10 Time of the workers that no run counts as its own: loading, keeping, the way from one slice to the next.
+P11 Memory as Linux shares it out among processes that have the same pages (PSS).
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "name", nargs="*", help="which benches, the quick ones by default; also memory, solving, lessons, fairness"
+        "name",
+        nargs="*",
+        choices=[*BENCHES, *OTHERS, []],
+        metavar="name",
+        help=f"which; without a name {', '.join(BENCHES)}",
     )
     parser.add_argument("--full", action="store_true", help="more turns, for figures to publish")
     options = parser.parse_args()
-    rows = []
+    rows: list[Row] = []
     for name in options.name or BENCHES:
-        print(f"measuring: {name} …", flush=True)
+        began = time.monotonic()
+        print(f"measuring: {name} …", end=" ", flush=True)
         rows += import_module(f"tests.bench.{name}").measure(short=not options.full)
-    print(tabulate([row.columns() for row in rows], headers=["measure", "median", "spread", "unit", "aim"]))
-    OUTPUT.parent.mkdir(exist_ok=True)
-    machine = {"machine": platform.platform(), "python": platform.python_version(), "when": time.strftime("%F %T")}
-    OUTPUT.write_text(json.dumps({**machine, "rows": [asdict(row) for row in rows]}, indent=1))
-    print(f"kept in {OUTPUT}")
+        print(f"{time.monotonic() - began:.0f} s", flush=True)
+    table = tabulate([row.columns() for row in sorted(rows, key=_place)], headers=HEADS)
+    about = {
+        "when": time.strftime("%F %T"),
+        "machine": f"{platform.platform()}, {os.cpu_count()} processors",
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "streamlit")}},
+    }
+    print(table)
+    OUTPUT.mkdir(exist_ok=True)
+    (OUTPUT / "bench.txt").write_text(f"{table}\n\n{json.dumps(about)}\n{READING}")
+    (OUTPUT / "bench.json").write_text(json.dumps({**about, "rows": [row.as_json() for row in rows]}, indent=1))
+    print(f"kept in {OUTPUT}/bench.txt, with how to read it, and bench.json")
+
+
+def _place(row: Row) -> tuple[int, int]:
+    return (0, int(row.id[1:])) if row.id else (1, 0)
 
 
 if __name__ == "__main__":

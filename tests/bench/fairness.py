@@ -26,20 +26,21 @@ SETTINGS = {"task.length": 40, "model.hidden_size": 32, "training.steps": 1_000_
 def measure(short: bool = True) -> list[Row]:
     """First points and shares of thirty owners, and what taking turns costs with one to thirty runs."""
     rows, speeds = [], {}
-    with _engine() as (store, engine):
+    with working() as (store, engine):
         for count in (WORKERS, 4, CROWD):
             found, speeds[count] = _crowd(store, engine, count, 60.0 if count == CROWD or not short else 20.0)
             rows += found
     for count, aim in ((4, "≥ 0.97"), (CROWD, "≥ 0.9")):
         # What the seconds of training hide: the states that are kept at the end of each slice.
         rows.append(
-            Row(f"steps per second, {count} runs ÷ {WORKERS} runs", [speeds[count] / speeds[WORKERS]], "×", aim)
+            Row("", f"steps per second, {count} runs ÷ {WORKERS} runs", [speeds[count] / speeds[WORKERS]], "×", aim)
         )
     return rows
 
 
 @contextmanager
-def _engine() -> Iterator[tuple[RunStore, Engine]]:
+def working() -> Iterator[tuple[RunStore, Engine]]:
+    """A store of its own, and an engine that is ready."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         store = RunStore(str(Path(folder) / "runs.sqlite3"))
         engine = Engine(store, WORKERS)
@@ -76,8 +77,12 @@ def _crowd(store: RunStore, engine: Engine, count: int, seconds: float) -> tuple
     trained = sum(after[run].train_seconds - before[run].train_seconds for run in waited)
     wasted = 100 * (1 - trained / (passed * WORKERS))
     rows = [
-        Row(f"first point, the last of {count} owners", [max(waited.values())], "s", "≤ 5" if count == CROWD else ""),
-        Row(f"share of steps ÷ equal share, {count} owners", [n / equal for n in steps.values()], "×", "0.85 … 1.15"),
-        Row(f"time of workers that no run had, {count} runs", [wasted], "%", "< 10" if count > 4 else "< 3"),
+        Row(
+            "", f"first point, the last of {count} owners", [max(waited.values())], "s", "≤ 5" if count == CROWD else ""
+        ),
+        Row(
+            "", f"share of steps ÷ equal share, {count} owners", [n / equal for n in steps.values()], "×", "0.85 … 1.15"
+        ),
+        Row("P10", f"time of workers that no run had, {count} runs", [wasted], "%", "≤ 3"),
     ]
     return rows, sum(steps.values()) / passed

@@ -32,6 +32,7 @@ def measure(short: bool = True) -> list[Row]:
     print(tabulate(lines, headers=["lesson", "seed", "a claim that does not hold"]) if lines else "every claim holds")
     return [
         Row(
+            "",
             f"{lesson.number} {lesson.title}: claims that hold",
             [len(lesson.claims) - sum(pair[:2] == (lesson, seed) for pair in pairs) for seed in seeds],
             f"of {len(lesson.claims)}",

@@ -42,6 +42,7 @@ def measure(short: bool = True) -> list[Row]:
     print(tabulate(table, headers=["recall the first of T tokens", *(f"T = {length}" for length in LENGTHS)]))
     return [
         Row(
+            "",
             f"recall T {length}, {name}: seeds solved in {steps} steps",
             [sum(found[name, length, seed] > 0 for seed in range(1, seeds + 1))],
             f"of {seeds}",

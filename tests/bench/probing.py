@@ -24,12 +24,14 @@ def measure(short: bool = True) -> list[Row]:
     turns = 9 if short else 25
     return [
         Row(
+            "P3",
             f"nn.LSTMCell loop ÷ trace, T {T} H {HIDDEN}",
             _ratios(lambda: _loop(rnn, x), lambda: trace(rnn, x), turns),
             "×",
             "≥ 5",
         ),
         Row(
+            "P3",
             f"autograd with kept gradients ÷ gradient_flow, T {T} H {HIDDEN}",
             _ratios(lambda: _autograd(x, grad), lambda: gradient_flow(rnn, x, grad, trace=gates), turns),
             "×",

@@ -1,49 +1,52 @@
-"""The networks that are measured, and the bare loop that everything is compared with."""
+"""The networks that are measured, by the sizes of what `nn.LSTM` is given."""
 
 from __future__ import annotations
 
-import sys
-import time
-
-import torch
+from dataclasses import dataclass, replace
 
 from lstm_core.config import RunConfig
-from lstm_core.model import as_tensors
-from lstm_core.training import TrainState
-
-SIZES = {
-    "T 50 H 32": (50, 32, 32),
-    "T 50 H 64": (50, 64, 64),
-    "T 100 H 128": (100, 128, 32),
-}
 
 
-def config(size: str) -> RunConfig:
-    """Recall with (T, H, batch) of the name; endless, and hardly ever validated, as the bare loop never is."""
-    length, hidden, batch = SIZES[size]
-    return RunConfig().replace(
-        **{"task.length": length, "model.hidden_size": hidden, "training.batch_size": batch}
-        | {"training.steps": 1_000_000, "training.validate_every": 100_000}
-    )
+@dataclass(frozen=True)
+class Size:
+    """Time steps, sequences in a batch, inputs and units; layers and directions."""
+
+    time_steps: int
+    batch: int
+    inputs: int
+    units: int
+    layers: int = 1
+    directions: int = 1
+
+    @property
+    def name(self) -> str:
+        layers = "" if self.layers == 1 else f", {self.layers} layers"
+        directions = "" if self.directions == 1 else ", both directions"
+        return f"T {self.time_steps} B {self.batch} I {self.inputs} H {self.units}{layers}{directions}"
+
+    def config(self) -> RunConfig:
+        """A run that does not end, and that is hardly ever validated, as a bare loop never is.
+
+        Two inputs are those of the adding problem; else tokens are recalled, embedded in so many numbers.
+        """
+        task = {"task": {"name": "adding", "length": self.time_steps}}
+        if self.inputs != 2:
+            task = {"task": {"name": "recall", "length": self.time_steps}}
+        model = {
+            "hidden_size": self.units,
+            "num_layers": self.layers,
+            "bidirectional": self.directions == 2,
+            **({"embedding_size": self.inputs} if self.inputs != 2 else {}),
+        }
+        training = {"batch_size": self.batch, "steps": 1_000_000, "validate_every": 100_000}
+        return RunConfig.model_validate({**task, "model": model, "training": training})
 
 
-def bare_loop(size: str, seconds: float) -> float:
-    """Steps per second of the same model, batches and optimizer, and nothing else."""
-    torch.set_num_threads(1)
-    state = TrainState(config(size))
-    model, optimizer, training = state.model, state.optimizer, state.config.training
-    steps, began = -20, time.perf_counter()  # the first steps warm up
-    while steps < 0 or time.perf_counter() - began < seconds:
-        if steps == 0:
-            began = time.perf_counter()
-        inputs, targets, _ = as_tensors(state.data.train.batch(steps + 20, training.batch_size, training.seed))
-        optimizer.zero_grad(set_to_none=True)
-        loss = state.loss(model(inputs).prediction, targets)
-        loss.backward()
-        optimizer.step()
-        steps += 1
-    return steps / (time.perf_counter() - began)
-
-
-if __name__ == "__main__":
-    print(bare_loop(sys.argv[1], float(sys.argv[2])))
+SMALL, MIDDLE, LARGE = Size(50, 32, 1, 32), Size(50, 64, 8, 64), Size(100, 32, 2, 128)
+FEW = (SMALL, MIDDLE, LARGE, replace(SMALL, layers=2, directions=2))
+ALL = tuple(
+    replace(size, layers=layers, directions=directions)
+    for size in (SMALL, MIDDLE, LARGE)
+    for layers in (1, 2)
+    for directions in (1, 2)
+)

@@ -109,5 +109,7 @@ def _rows(job: Job, outcomes: Sequence[Outcome]) -> list[Row]:
     name, asked = f"{job.config.task.name}, {job.example}", {job.metric: job.aim}
     if "attention_on_keys" in outcomes[0].measured:
         asked["attention_on_keys"] = ""
-    rows = [Row(f"{name}: {metric}", [o.measured[metric] for o in outcomes], "", aim) for metric, aim in asked.items()]
-    return [*rows, Row(f"{name}: processor time", [o.seconds for o in outcomes], "s", "≤ 120")]
+    rows = [
+        Row("", f"{name}: {metric}", [o.measured[metric] for o in outcomes], "", aim) for metric, aim in asked.items()
+    ]
+    return [*rows, Row("", f"{name}: processor time", [o.seconds for o in outcomes], "s", "≤ 120")]

@@ -12,7 +12,8 @@ from tests.fuzz.harness import Entry, Found, run, told
 from tests.fuzz.standing import Standing, standing
 
 GROWTH = 0.05  # by which the server may weigh more at the end than when it was warm
-WARM = 0.3  # of the inputs that warm it up
+STEADY = 0.01  # a round of inputs that lets it weigh so little more has found it warm: what it keeps is bounded
+ROUNDS = 8  # of warming it up, at most
 
 PURE: tuple[Entry, ...] = (*addresses.ENTRIES, *words.ENTRIES, *uploads.ENTRIES)
 
@@ -52,8 +53,7 @@ def _served(count: int, seed: int, only: str, say: Say) -> Iterator[Found]:
             return
         tabs.open_all(there)
         for entry in entries:
-            run(entry, seed - 1, max(1, int(count * WARM * entry.share) // 1000))
-        there.leave()
+            _warm_up(there, entry, count, seed)
         before = there.weight()
         for one in _all(entries, count, seed, only, say):
             there.leave()
@@ -66,6 +66,16 @@ def _served(count: int, seed: int, only: str, say: Say) -> Iterator[Found]:
             weighed.faults["grows"] = (0, growth, f"{before:.1f} MB when it was warm, {there.weight():.1f} MB now")
             say(f"  it may hold {GROWTH:.0%} more")
         yield weighed
+
+
+def _warm_up(there: Standing, entry: Entry, count: int, seed: int) -> None:
+    """Give an entry inputs, other ones than later, until it has filled whatever it fills."""
+    for turn in range(1, ROUNDS + 1):
+        before = there.weight()
+        run(entry, seed - turn, max(1, count * entry.share // 3000))
+        there.leave()
+        if there.weight() < before * (1 + STEADY):
+            break
 
 
 def _healthy(there: Standing, one: Found, say: Say) -> None:

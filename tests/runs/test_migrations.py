@@ -96,7 +96,7 @@ def test_several_programs_may_make_a_store_at_once(database: str) -> None:
 def test_the_newest_revision_is_the_format_that_the_program_writes() -> None:
     scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
     assert scripts.get_current_head() == migrations.HEAD
-    assert [found.revision for found in scripts.walk_revisions()] == ["4", "3", "2", "1"]
+    assert [found.revision for found in scripts.walk_revisions()] == ["5", "4", "3", "2", "1"]
 
 
 def test_an_upgrade_that_fails_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:

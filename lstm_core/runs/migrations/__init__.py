@@ -11,7 +11,7 @@ import threading
 
 import sqlalchemy as sa
 
-HEAD = "4"  # the format that this program writes: the newest revision's number
+HEAD = "5"  # the format that this program writes: the newest revision's number
 
 version = sa.Table(
     "alembic_version",
