@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from lstm_core.runs import migrations
 from lstm_core.runs.addresses import explain, place
@@ -139,14 +140,14 @@ race_runs = sa.Table(
 sa.Index("races_of_run", race_runs.c.run_id)
 
 
-class Clock(sa.ColumnElement[float]):
+class Clock(FunctionElement[float]):
     """The time as an expression: seconds since 1970 by the database's clock on a server, by this host's with a file.
 
     So that hosts which share a database need not agree on the time.
     """
 
     type = sa.Float()
-    inherit_cache = True
+    inherit_cache = True  # else every statement with it would be compiled each time, which takes longer than to run it
 
 
 @compiles(Clock)

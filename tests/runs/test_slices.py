@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -343,3 +344,15 @@ def test_telemetry_comes_often_and_begins_with_step_0(store: RunStore) -> None:
 def test_a_worker_warms_up_without_leaving_anything() -> None:
     preload.dask_setup(object())
     assert not kept._kept
+
+
+def test_no_statement_is_put_together_twice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "sqlalchemy.engine.Engine")  # before there is an engine: it looks once
+    store = RunStore(str(tmp_path / "runs.sqlite3"))
+    run = store.create(small(STEPS))
+    caplog.clear()  # of what makes the tables
+    assert run_slice(store.url, run, seconds=600).status == "finished"
+    assert store.waiting() == []
+    told = [record.getMessage() for record in caplog.records]
+    assert any("[cached since" in message for message in told)
+    assert not any("[no key" in message for message in told)
