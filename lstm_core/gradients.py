@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lstm_core.naming import blocks
+from lstm_core.tasks.base import Array
 
 
 class Gradients:
@@ -32,14 +33,19 @@ class Gradients:
     def zero(self) -> None:
         self.flat.zero_()
 
-    def norms(self) -> dict[str, float]:
-        """‖∂L/∂θ‖₂ of every group of parameters (per gate where there are gates) and, last, of all together."""
-        entries = self.flat.cpu().numpy() if self._shared is None else self._shared
+    def entries(self) -> Array:
+        """All gradients, float32 (n,): on the CPU the very memory that the next step overwrites."""
+        return self.flat.cpu().numpy() if self._shared is None else self._shared
+
+    def norms_of(self, entries: Array) -> dict[str, float]:
+        """‖∂L/∂θ‖₂ of every group of parameters, per gate where there are gates, from what `entries` gave."""
         squares = np.add.reduceat(np.multiply(entries, entries, dtype=np.float64), self._starts)
         sums = np.bincount(self._group_of, weights=squares)
-        norms = dict(zip(self._columns, np.sqrt(sums).tolist(), strict=True))
-        norms["grad_norm/total"] = self.norm()
-        return norms
+        return dict(zip(self._columns, np.sqrt(sums).tolist(), strict=True))
+
+    def norms(self) -> dict[str, float]:
+        """Those of the groups and, last, of all together."""
+        return {**self.norms_of(self.entries()), "grad_norm/total": self.norm()}
 
     def clip(self, mode: Literal["none", "norm", "value"], threshold: float, total: float) -> float:
         """Bound the gradient in place; gives its norm afterwards. `total` is its norm before.

@@ -21,6 +21,7 @@ from torch.nn import functional
 from lstm_core import files, weights
 from lstm_core.config import Override, RunConfig, TrainingConfig, with_overrides
 from lstm_core.gradients import Gradients
+from lstm_core.metering import Meter
 from lstm_core.model import Output, SequenceModel, State, as_tensors, build, detached, moved
 from lstm_core.schedules import learning_rate
 from lstm_core.settings import Impossible
@@ -79,6 +80,7 @@ class TrainState:
         self.data = self.task.data(training.seed)
         self.model = first_model(config).to(self.device)
         self.gradients = Gradients(self.model)
+        self.meter = Meter(self.gradients, self.metrics)
         self.updates = Updates(self.model)
         self.loss = LOSSES[self.task.spec.loss]
         self.optimizer = OPTIMIZERS[training.optimizer](list(self.model.parameters()), training)
@@ -141,11 +143,10 @@ class TrainState:
             torch.manual_seed(int(seed[0]))
             yield
 
-    def metrics(self, prediction: Tensor, batch: Batch) -> dict[str, float]:
+    def metrics(self, prediction: Array, targets: Array) -> dict[str, float]:
         """The task's metrics on a training batch, named for its scalars."""
         with np.errstate(all="ignore"):  # a loss beyond all numbers says enough
-            measured = self.task.metrics(prediction.detach().cpu().numpy(), batch.targets)
-        return {f"{name}/train": value for name, value in measured.items()}
+            return {f"{name}/train": value for name, value in self.task.metrics(prediction, targets).items()}
 
     def validate(self, patience: int | None, put_off: bool = False) -> dict[str, float]:
         """Measure the validation part and keep the best weights; `over` becomes true when the patience ends.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from lstm_core.config import Override, RunConfig
+from lstm_core.metering import Row
 from lstm_core.model import as_tensors
 from lstm_core.snapshots import Snapshot
 from lstm_core.state import TrainState
@@ -25,7 +26,14 @@ class Step:
     """Everything measured with the weights after `step` updates, on batch number `step`; 0 is before the first."""
 
     step: int
-    scalars: Mapping[str, float]
+    loss: float
+    row: Row = field(repr=False, compare=False)
+    more: Mapping[str, float] = field(repr=False)
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """By name; to ask late, for a number of steps, is cheaper."""
+        return {"loss/train": self.loss, **self.row.scalars(), **self.more}
 
 
 class NonFinite(ArithmeticError):
@@ -84,12 +92,11 @@ def train(
         loss = state.loss(prediction, targets)
         loss.backward()
 
-        scalars = {"loss/train": loss.item(), **state.metrics(prediction, batch), **gradients.norms()}
-        if not math.isfinite(scalars["loss/train"] + scalars["grad_norm/total"]):
-            raise NonFinite(step, scalars)
-        scalars["grad_norm/clipped"] = gradients.clip(
-            settings.clip, settings.clip_threshold, scalars["grad_norm/total"]
-        )
+        row, reached, total = state.meter.take(prediction, batch), loss.item(), gradients.norm()
+        scalars = {"grad_norm/total": total}
+        if not math.isfinite(reached + total):
+            raise NonFinite(step, Step(step, reached, row, scalars).scalars)
+        scalars["grad_norm/clipped"] = gradients.clip(settings.clip, settings.clip_threshold, total)
         scalars["learning_rate"] = state.use(settings)
         put_off = state.put_off(overrides)
         if step % settings.validate_every == 0 or step == settings.steps or put_off:
@@ -109,4 +116,4 @@ def train(
             scalars |= state.update()
             state.carry(final)
         state.step += 1
-        yield Step(step, scalars)
+        yield Step(step, reached, row, scalars)

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from app.setting import settle
 from app.setting.fields import Control, settings_in, words
 from lstm_core.config import RunConfig
-from lstm_core.diagnosis import Finding
+from lstm_core.diagnosis import Finding, diagnose
 from lstm_core.runs.records import OVER, Run, RunNotFound, StoreError
 from lstm_core.runs.store import RunStore
 from lstm_core.runs.whole import Whole, read
@@ -36,7 +36,17 @@ class Look(Whole):
 
     @property
     def findings(self) -> list[Finding]:
-        return self.diagnosed(self.config)
+        return diagnose(
+            self.config,
+            self.run.about,
+            self.columns,
+            self.arrays,
+            self.samples,
+            at=self.at,
+            status=self.run.status,
+            error=self.run.error,
+            overrides=self.overrides,
+        )
 
 
 def look(store: RunStore, run_id: str) -> Look:

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import torch
 
@@ -128,8 +127,8 @@ class _Work:
         self.config = RunConfig.model_validate(lease.config)
         self.state, self.seq = patiently(kept.state_of, store, lease, self.config)
         self.size, self.keeping = 0, 0.0
-        self.rows: list[tuple[int, Any]] = []
-        self.since = 0.0  # when the first of the rows was measured
+        self.steps: list[Step] = []
+        self.since = 0.0  # when the first of the steps was measured
         self.snapshots: list[Snapshot] = []
         self.pictured = -1
         self.spent = False  # whether the run has had all the time that it may have
@@ -189,9 +188,9 @@ class _Work:
             if isinstance(item, Snapshot):
                 self.snapshots.append(item)
                 continue
-            if not self.rows:
+            if not self.steps:
                 self.since = time.time()
-            self.rows.append((item.step, item.scalars))
+            self.steps.append(item)
             if self.watch:
                 self.watch(item)
             now = time.monotonic()
@@ -224,11 +223,12 @@ class _Work:
 
     def flush(self) -> None:
         """Write what is measured: one scalars frame, and the frames of each snapshot."""
-        if not self.rows:
+        if not self.steps:
             return
-        first, last = self.rows[0][0], self.rows[-1][0]
+        first, last = self.steps[0].step, self.steps[-1].step
+        table = telemetry.table([(item.step, item.scalars) for item in self.steps])
         self.seq += 1
-        encoded = [telemetry.encode("scalars", telemetry.table(self.rows), self.seq, first, last, made=self.since)]
+        encoded = [telemetry.encode("scalars", table, self.seq, first, last, made=self.since)]
         for snapshot in self.snapshots:
             self.pictured = snapshot.step
             for index, arrays in enumerate([snapshot.arrays, *snapshot.samples]):
@@ -238,7 +238,7 @@ class _Work:
         patiently(
             self.store.append, self.lease, encoded, step=last, speed=self._speed(last + 1), train_seconds=self.worked
         )
-        self.rows, self.snapshots = [], []
+        self.steps, self.snapshots = [], []
 
     def checkpoint(self, keep: bool = True) -> None:
         """Write everything measured and the state that belongs to it, and `keep` it beside later ones."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lstm_core.config import Override, RunConfig
-from lstm_core.diagnosis import Finding, diagnose
+from lstm_core.config import Override
 from lstm_core.runs import telemetry
 from lstm_core.runs.records import Run
 from lstm_core.runs.store import RunStore
@@ -24,20 +23,6 @@ class Whole:
     samples: list[telemetry.Columns]
     at: int | None
     overrides: list[Override]
-
-    def diagnosed(self, config: RunConfig) -> list[Finding]:
-        """What `diagnose` finds in the run; `config` are its settings."""
-        return diagnose(
-            config,
-            self.run.about,
-            self.columns,
-            self.arrays,
-            self.samples,
-            at=self.at,
-            status=self.run.status,
-            error=self.run.error,
-            overrides=self.overrides,
-        )
 
 
 def read(store: RunStore, run_id: str) -> Whole:

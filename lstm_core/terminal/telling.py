@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lstm_core import files
 from lstm_core.config import RunConfig
-from lstm_core.diagnosis import Finding
+from lstm_core.diagnosis import Finding, diagnose
 from lstm_core.export import scalars_csv, settings_json
 from lstm_core.runs.store import RunStore
 from lstm_core.runs.whole import read
@@ -21,7 +21,17 @@ def findings(given: Namespace) -> int:
     store = RunStore()
     files.look_in(store.file)
     whole = read(store, given.run)
-    found = whole.diagnosed(RunConfig.model_validate(whole.run.config))
+    found = diagnose(
+        RunConfig.model_validate(whole.run.config),
+        whole.run.about,
+        whole.columns,
+        whole.arrays,
+        whole.samples,
+        at=whole.at,
+        status=whole.run.status,
+        error=whole.run.error,
+        overrides=whole.overrides,
+    )
     tell("\n".join(map(_in_words, found)) or "No rule finds anything that stands out.")
     return 0
 

@@ -40,6 +40,8 @@ RANKS = [
 ]
 WORKING = (
     "slices",
+    "kept",
+    "preload",
     "forking",
     "heartbeat",
     "failures",
