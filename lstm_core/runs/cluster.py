@@ -27,6 +27,7 @@ from lstm_core.runs.leaving import WITHIN
 
 CLOSE_WITHIN = 2.0  # seconds for what remains when the workers have ended
 PRELOAD = "lstm_core.runs.preload"  # makes a new worker ready
+KEPT = 50  # entries of each of Dask's own logs
 KEYS = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 
 ONE_THREAD = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
@@ -44,6 +45,11 @@ def configure() -> None:
     dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"})
     # The web pages of Dask cannot be turned off; they are left empty and seen by this machine only.
     dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []})
+    # It would look a hundred times a second at what a slice is doing, and keep hours of figures that nobody reads.
+    dask.config.set({"distributed.worker.profile.enabled": False})
+    dask.config.set(
+        {f"distributed.admin.{name}-length": KEPT for name in ("log", "low-level-log", "system-monitor.log")}
+    )
     dask.config.set({"distributed.nanny.pre-spawn-environ": {**ONE_THREAD, **KEEP_MEMORY}})
 
 

@@ -25,6 +25,7 @@ from lstm_core.runs.heartbeat import alive
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.leaving import at_work, is_leaving
 from lstm_core.runs.limits import time_is_up
+from lstm_core.runs.memory import give_back
 from lstm_core.runs.patience import patiently
 from lstm_core.runs.queue import ALONE, slice_seconds
 from lstm_core.runs.records import OVER, Lease, LeaseLost, RunNotFound, Status, StoreError, Wishes
@@ -35,6 +36,7 @@ LOOK = 0.025  # seconds between two looks at what is wished: a pause shall hold 
 FLUSH = 0.05  # seconds between two writes of what was measured
 CHECKPOINT = 2.0  # seconds of work that a crash may cost
 WORTH = 10  # times as long as keeping the state took, where that is more: a large one takes a second
+HELD_UP = 3  # times as long as its slice may a run take by the clock
 ATTEMPTS = 3  # deaths without a slice that was survived in between before a run is given up
 
 
@@ -116,6 +118,9 @@ def work(
     status = patiently(store.release, lease, status, said, train_seconds=task.worked)
     if status not in OVER:
         kept.keep(lease, task.state, task.size)
+    else:
+        del task
+        give_back()
     return status
 
 
@@ -135,6 +140,7 @@ class _Work:
         if not lease.described:
             patiently(store.describe, lease, self.state.about)
         self.began = self.saved = time.monotonic()
+        self.processor = time.thread_time()
         self.pace = deque([(self.began, self.state.step)])
 
     @property
@@ -209,10 +215,19 @@ class _Work:
                 with contextlib.suppress(RunNotFound):
                     patiently(self.store.desire, self.lease.run_id, "stopped")
                 return True, patiently(self.store.wishes, self.lease)
-            if is_leaving() or now - self.began > self.allowed(new, seconds, longest):
+            if is_leaving() or self.taken(seconds) > self.allowed(new, seconds, longest):
                 return True, new
             look = time.monotonic() + LOOK
         return True, patiently(self.store.wishes, self.lease)
+
+    def taken(self, seconds: float | None) -> float:
+        """Seconds of this slice; where it is not told how many it has, those in which the processor was its own.
+
+        Else who is held up by pages and other programs would have fewer steps of the same slice than others. What
+        waits for something else is over after a while all the same.
+        """
+        passed = time.monotonic() - self.began
+        return passed if seconds is not None else max(time.thread_time() - self.processor, passed / HELD_UP)
 
     def allowed(self, wishes: Wishes, seconds: float | None, longest: float) -> float:
         """Seconds that the slice may take with so many others waiting."""
