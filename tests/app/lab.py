@@ -14,7 +14,12 @@ def page() -> None:
 
     def act() -> None:
         for step in session.st.session_state["script"]:
-            actions.perform(step) if isinstance(step, dict) else session.change(*step)
+            if isinstance(step, dict):
+                actions.perform(step)
+            elif isinstance(step, str):
+                session.reopen(step)
+            else:
+                session.change(*step)
 
     session.st.button("act", on_click=act)
     session.begin()
@@ -44,7 +49,7 @@ def checked(test: AppTest) -> AppTest:
 
 
 def do(test: AppTest, *script: Any) -> AppTest:
-    """A callback that changes settings ((path, value)) or performs actions (mappings), then the rerun."""
+    """A callback that changes settings ((path, value)), performs actions (mappings), opens runs (texts); the rerun."""
     test.session_state["script"] = list(script)
     return checked(test.button[0].click().run())
 

@@ -39,6 +39,22 @@ def test_a_link_to_a_run_opens_the_run_with_its_settings(store: RunStore) -> Non
     assert (state(test).run, state(test).config) == (run, config)
 
 
+def test_a_run_is_opened_by_what_one_pastes(store: RunStore) -> None:
+    run = store.create(RunConfig().replace(**{"training.seed": 9}))
+    for pasted in (
+        run,
+        f" {run} ",
+        f"http://localhost:8501/?task=recall&run={run}",
+        f"https://a.example/?watch={run}#x",
+    ):
+        test = do(opened(), pasted)
+        assert (state(test).run, state(test).config.training.seed) == (run, 9), pasted
+    for pasted in ("http://[", "?run=", "https://[::1/?run=gone", "<b>", "\0" * 5000):
+        test = do(opened(run=run), pasted)
+        assert state(test).run == run
+        assert state(test).refusals[0].startswith("There is no run “") or pasted == "?run="
+
+
 def test_an_unknown_run_is_said_and_the_settings_of_the_link_count() -> None:
     test = opened(run="gone", model__hidden_size="32")
     assert state(test).run is None
