@@ -97,12 +97,12 @@ def test_the_size_of_a_file_is_that_of_its_pages_in_use(store: RunStore) -> None
     if not store.url.startswith("sqlite"):
         assert store.used() < 4096
         filled(store)
-        assert store.used() > 20 * LARGE
+        assert store.used() > 19 * LARGE  # one of them was packed
         return
     empty = store.used()
     run = filled(store)
     full = store.used()
-    assert full - empty > 20 * LARGE
+    assert full - empty > 19 * LARGE
     with sqlite3.connect(store.url.removeprefix("sqlite:///")) as raw:
         raw.execute("DELETE FROM runs")
         raw.execute("DELETE FROM frames")
