@@ -47,6 +47,8 @@ def forgetful(showing: Server) -> Iterator[Forgetful]:
 def told(page: Page, showing: Server, forgetful: Forgetful) -> Page:
     page.goto(f"{showing.url}/?run={forgetful.id}")
     expect(page.locator(".lab-finding")).to_contain_text("The first input's gradient is", timeout=40_000)
+    # The findings may come before the panels: those of the run take the place of the empty ones, and of their focus.
+    expect(page.locator('[data-panel="gradient_time"] path.js-line').first).to_be_attached()
     return page
 
 

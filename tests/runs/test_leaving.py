@@ -76,7 +76,7 @@ def test_a_worker_of_another_cluster_is_ended_and_another_goes_on(
         dashboard_address="127.0.0.1:0",
     )
     command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler.scheduler_address, "--nthreads", "1"]
-    command += ["--no-dashboard", "--memory-limit", "0", "--preload", "lstm_core.runs.slices"]
+    command += ["--no-dashboard", "--memory-limit", "0", "--preload", "lstm_core.runs.preload"]
     for option, name in (("--tls-ca-file", "ca.pem"), ("--tls-cert", "cert.pem"), ("--tls-key", "key.pem")):
         command += [option, str(folder / name)]
     workers = [subprocess.Popen([*command, *more], stderr=subprocess.DEVNULL) for more in ([], ["--no-nanny"])]
