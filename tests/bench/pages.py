@@ -43,6 +43,8 @@ PRESS = """async (train) => {
   while (window.__lab.draws === draws || window.__lab.step < 0) { late(); await frame(); }
   return performance.now() - began;
 }"""
+OPEN = """for (const chip of document.querySelectorAll('.lab-groups .lab-chip[aria-expanded="false"]:not([hidden])'))
+  chip.click();"""
 # Moves the timeline's slider to and fro, and tells the ms between the frames that the browser showed meanwhile.
 SCRUB = """async (seconds) => {
   const slider = document.querySelector(".lab-slider"), last = Number(slider.max), times = [];
@@ -147,8 +149,7 @@ async def _costs(server: Server, page: Page, seconds: float) -> list[Row]:
     run = store.create(RunConfig().replace(**LARGE))
     await page.goto(f"{server.url}/?run={run}")
     await _reached(page, 20)
-    for chip in await page.locator('.lab-groups .lab-chip[aria-expanded="false"]:not([hidden])').all():
-        await chip.click()
+    await page.evaluate(OPEN)
     await asyncio.sleep(3.0)
     costs = []
     session = await page.context.new_cdp_session(page)
