@@ -137,7 +137,7 @@ async def _until(ready: Callable[[], bool]) -> None:
 async def _delays(server: Server, store: RunStore, seconds: float) -> list[float]:
     """Milliseconds from the beginning of a write into the store to the arrival at each viewer."""
     run_id = store.create(RunConfig(), desired="paused")
-    lease = store.acquire(run_id, this_process(), 3600, claim=True)
+    lease = store.acquire(run_id, this_process(), claim=True)
     assert lease is not None
     written: dict[int, float] = {}
 
