@@ -15,7 +15,9 @@ from lstm_core.gradients import Gradients
 from lstm_core.tasks.base import Array, Batch
 
 STEPS = 64  # that may wait to be measured …
-LARGEST = 2**16  # … of a network with so many parameters at most: to copy the gradients of more takes longer
+LARGEST = (
+    2**16
+)  # … with so many gradients and predicted numbers at most: to copy and keep more costs more than it saves
 
 
 @dataclass
@@ -41,9 +43,9 @@ class Meter:
 
     def take(self, prediction: Tensor, batch: Batch) -> Row:
         """Keep what this step is measured by; the gradients as they are now."""
-        entries = self._gradients.entries()
-        later = len(entries) <= LARGEST
-        row = Row(self, (entries.copy() if later else entries, prediction.detach().cpu().numpy(), batch.targets))
+        entries, said = self._gradients.entries(), prediction.detach().cpu().numpy()
+        later = entries.size + said.size <= LARGEST
+        row = Row(self, (entries.copy() if later else entries, said, batch.targets))
         self._waiting.append(row)
         if not later or len(self._waiting) == STEPS:
             self.measure()

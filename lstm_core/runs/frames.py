@@ -20,6 +20,7 @@ SNAPSHOTS = 200  # kept per run
 SNAPSHOT_BYTES = 32 * 2**20  # kept per run
 FAN_IN = 32  # so many frames of one tier become one of the next
 TIERS = 2
+PACKABLE = 2**18  # bytes of a picture that is packed: a worker would spend too long on a larger one
 OVERVIEW = 32  # rows of a frame ÷ rows of its overview
 PICTURES = ("snapshot", "sample")
 
@@ -118,6 +119,7 @@ def _overview(columns: telemetry.Columns, seq: int) -> bytes:
 def _pack_a_picture(connection: sa.Connection, run_id: str) -> None:
     """Pack the oldest snapshot that is not, with its samples; the newest stays as viewers are sent it."""
     of_run = (frames.c.run_id == run_id) & frames.c.kind.in_(PICTURES) & (frames.c.tier == 0)
+    of_run &= frames.c.size <= PACKABLE
     steps = connection.scalars(sa.select(frames.c.last).where(of_run).distinct().order_by(frames.c.last).limit(2)).all()
     if len(steps) < 2:
         return

@@ -90,7 +90,7 @@ frames = sa.Table(
     sa.Column("sample", sa.Integer),
     sa.Column("first", sa.Integer, nullable=False),
     sa.Column("last", sa.Integer, nullable=False),
-    sa.Column("tier", sa.Integer, nullable=False, default=0),  # how many times its rows have been merged
+    sa.Column("tier", sa.Integer, nullable=False, default=0),  # how often its rows were merged; 1 of a packed picture
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("overview", sa.LargeBinary),  # the same picture in fewer rows, for long runs
     sa.Column("data", sa.LargeBinary, nullable=False),

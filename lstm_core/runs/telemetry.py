@@ -101,7 +101,7 @@ def pick(data: bytes, name: str) -> Array | None:
 def table(rows: Sequence[tuple[int, Mapping[str, float]]]) -> Columns:
     """The columns of a scalars frame from (step, scalars) rows; what a row lacks is NaN.
 
-    Norms, which are most of all columns, are recorded with ten binary digits, within 0.05 %: further digits of such a
+    Norms, which are most of all columns, are recorded with ten binary digits, within 0.1 %: further digits of such a
     noisy number say nothing, and would take half of the store.
     """
     columns: Columns = {"step": np.array([step for step, _ in rows], np.int32)}
@@ -115,8 +115,9 @@ def as_recorded(name: str, column: Array) -> Array:
     """A column of float32 as `table` has it: norms rounded, what is not finite as it is."""
     if not name.startswith(NORMS):
         return column
-    digits: Array = (column.view(np.uint32) + np.uint32(1 << (DROPPED - 1))) & np.uint32(-(1 << DROPPED) & 0xFFFFFFFF)
-    return digits.view(np.float32)
+    digits = (column.view(np.uint32) + np.uint32(1 << (DROPPED - 1))) & np.uint32(-(1 << DROPPED) & 0xFFFFFFFF)
+    rounded: Array = digits.view(np.float32)
+    return np.where(np.isfinite(column) & np.isfinite(rounded), rounded, column)
 
 
 def merge(frames: Iterable[Frame]) -> Columns:

@@ -118,3 +118,20 @@ def test_snapshots_thinned_as_they_come_stay_evenly_spread(gaps: list[int], limi
         kept = telemetry.thinned([*kept, step], limit)
     # Twice the spacing that would just do, plus what the irregular arrival itself leaves open.
     assert max(np.diff(kept), default=0) <= 4 * (step / limit) + 4 * max(gaps)
+
+
+@given(st.lists(st.floats(0, width=32), min_size=1, max_size=50))
+def test_norms_are_recorded_with_ten_binary_digits(values: list[float]) -> None:
+    rows = [(step, {"loss/train": value, "grad_norm/total": value}) for step, value in enumerate(values)]
+    columns, exact = telemetry.table(rows), np.array(values, np.float32)
+    np.testing.assert_array_equal(columns["loss/train"], exact)
+    assert (np.isinf(columns["grad_norm/total"]) == np.isinf(exact)).all()
+    normal = np.isfinite(exact) & (exact >= np.finfo(np.float32).tiny)
+    np.testing.assert_allclose(columns["grad_norm/total"][normal], exact[normal], rtol=2**-10)
+    again = telemetry.as_recorded("grad_norm/total", columns["grad_norm/total"])
+    np.testing.assert_array_equal(again, columns["grad_norm/total"])
+
+
+def test_what_is_no_number_is_recorded_as_it_is() -> None:
+    odd = np.array([0x7FC00000, 0x7FFFFFFF, 0xFFFFFFFF, 0x7F800000, 0x7F7FFFFF], np.uint32).view(np.float32)
+    np.testing.assert_array_equal(telemetry.as_recorded("grad_norm/total", odd).view(np.uint32), odd.view(np.uint32))
