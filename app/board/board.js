@@ -355,6 +355,7 @@ class Board {
       if (this.closed || run !== this.run) return;
       this.about = about;
       this.described = true;
+      this.root.dataset.shows = run; // from now on the panels stay: only another run puts up others
       this.#furnish(panels);
       this.#sampler();
       this.ui += 1;

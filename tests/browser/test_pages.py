@@ -86,6 +86,8 @@ def opened(browser: Browser, server: Server, name: str, size: str, scheme: str) 
     page.goto(server.url if name == "lab" else f"{server.url}/{name}")
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
     page.wait_for_load_state("networkidle")  # modules, styles, plotly
+    if name == "lab":
+        page.locator(".lab-board[data-shows]").wait_for()  # the panels of its run, and no longer those of none
     until(page, DRAWN)
     page.wait_for_timeout(500)  # until what follows the first drawing has been drawn
     return page, errors
