@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import tempfile
 import threading
 from pathlib import Path
@@ -18,11 +17,10 @@ from lstm_core.runs.store import RunStore
 def dask_setup(_worker: object) -> None:
     """Make a new worker process ready before it is given work, by a tiny run in a store that is thrown away.
 
-    A first run must not wait for imports, and the digits' scans come with a library that takes its time.
+    A first run must not wait for imports.
     """
     if threading.current_thread() is threading.main_thread():
         leave_on_sigterm()
-    importlib.import_module("sklearn.datasets")
     small = {"task": {"length": 4}, "model": {"hidden_size": 4, "attention": "additive"}}
     config = RunConfig.model_validate({**small, "training": {"steps": 2, "batch_size": 4, "clip": "norm"}})
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from lstm_core.tasks import TASKS
 from lstm_core.tasks.base import IGNORED, Batch, Examples
@@ -67,17 +70,18 @@ def test_recall_is_decided_by_the_first_token_alone() -> None:
     assert abs(batch.targets.mean() - 0.5) < 5 * 0.5 / np.sqrt(4000)
 
 
-def test_digits_are_the_real_scans_and_the_parts_share_none() -> None:
+def test_digits_are_the_real_scans_split_by_scikit_learn() -> None:
     data = Digits().data(1)
     assert isinstance(data.train, Examples)
-    parts = [data.train.examples, data.validation, data.test]
     scans = load_digits()
-    assert sum(len(part) for part in parts) == len(scans.data) == 1797
-    rows = np.concatenate([part.inputs.reshape(len(part), 64) for part in parts])
-    assert np.array_equal(np.unique(rows * 16, axis=0), np.unique(scans.data, axis=0))
-    for part in parts:
-        shares = np.bincount(part.targets, minlength=10) / len(part)
-        assert np.abs(shares - 0.1).max() < 0.02
+    split = partial(train_test_split, random_state=0)
+    train, rest, train_labels, rest_labels = split(scans.data, scans.target, train_size=0.6, stratify=scans.target)
+    validation, test, validation_labels, test_labels = split(rest, rest_labels, train_size=0.5, stratify=rest_labels)
+    wanted = [(train, train_labels), (validation, validation_labels), (test, test_labels)]
+    for part, (images, labels) in zip([data.train.examples, data.validation, data.test], wanted, strict=True):
+        assert part.inputs.dtype == np.float32
+        assert np.array_equal(part.inputs.reshape(-1, 64) * 16, images)
+        assert np.array_equal(part.targets, labels)
 
 
 def test_digits_pixel_by_pixel_are_the_same_scans() -> None:
