@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from app import theme
+from app.figures.grid import cell, layout
 from app.figures.panel import About, figure, layer_name, with_unit
 
 FLOAT32_END = 1.1754944e-38  # the smallest normal number: below it float32 loses digits, then everything
@@ -86,32 +86,25 @@ def gates(about: About) -> go.Figure:
     One map units × time steps for each quantity of the cell (rows) of each layer and direction (columns).
     """
     layers, quantities = about["layers"], about["quantities"]
-    drawing = make_subplots(
-        rows=len(quantities),
-        cols=len(layers),
-        shared_xaxes=True,
-        vertical_spacing=0.02,
-        column_titles=[layer_name(layer) for layer in layers],
-        row_titles=[f"{name}: {theme.GATE_NAMES[name]}" for name in quantities],
-    )
-    for column, layer in enumerate(layers, start=1):
-        for row, name in enumerate(quantities, start=1):
-            drawing.add_trace(_map(about, layer, name), row=row, col=column)
-            drawing.update_yaxes(title={"text": "unit"}, row=row, col=column)
-        drawing.update_xaxes(title={"text": "time step t"}, row=len(quantities), col=column)
-    if not about["sigmoids"]:
-        drawing.update_layout(meta={"title": "Hidden state"})
-    return drawing.update_layout(template=theme.template(), height=160 * len(quantities), margin={"t": 32})
+    maps = [
+        _map(about, layer, name, cell(row, column, len(layers)))
+        for column, layer in enumerate(layers)
+        for row, name in enumerate(quantities)
+    ]
+    titles = tuple(map(layer_name, layers))
+    frame = layout(tuple(quantities), titles, "time step t", "unit", height=160, vertical=0.02, shared=True)
+    drawing = go.Figure(maps, frame)
+    return drawing if about["sigmoids"] else drawing.update_layout(meta={"title": "Hidden state"})
 
 
-def _map(about: About, layer: str, name: str) -> go.Heatmap:
+def _map(about: About, layer: str, name: str, place: Mapping[str, str]) -> go.Heatmap:
     meta: dict[str, Any] = {"z": f"gate/{layer}.{name}", "layer": layer, "name": name, "title": theme.GATE_NAMES[name]}
     low, palette = (0, "sequential") if name in about["sigmoids"] else (-1, "diverging")
     meta |= {"palette": palette, "low": low, "high": 1}
     if name in about["unbounded"]:
         meta["range"] = f"range/{layer}.{name}"
     scale = {"colorscale": theme.colorscale("sequential" if low == 0 else "diverging"), "zmin": low, "zmax": 1}
-    return go.Heatmap(name=f"{name}, {layer_name(layer)}", meta=meta, showscale=False, **scale)
+    return go.Heatmap(name=f"{name}, {layer_name(layer)}", meta=meta, showscale=False, **scale, **place)
 
 
 def attention(about: About) -> go.Figure:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from app import theme
+from app.figures.grid import cell, layout
 from app.figures.panel import About, curve, figure, layer_name, level
 from app.figures.through_time import read_steps
 
@@ -21,15 +21,15 @@ def spread(about: About) -> go.Figure:
 
     One row for each gate, its input weights at the left, its recurrent weights at the right; every shape's area is 1.
     """
-    drawing = _grid(about["gates"], list(BLOCKS.values()))
+    traces: list[go.Scatter] = []
     for layer in about["layers"]:
-        for row, gate in enumerate(about["gates"], start=1):
-            for column, block in enumerate(BLOCKS, start=1):
+        for row, gate in enumerate(about["gates"]):
+            for column, block in enumerate(BLOCKS):
                 meta = {"y": f"weights/{layer}.{block}.{gate}", "bins": f"range/weights/{layer}.{block}"}
-                place = {"layer": layer, "name": gate, "row": row - 1, "column": column - 1, "title": BLOCKS[block]}
-                for trace in _shapes(gate, f"{gate}, {BLOCKS[block]}, {layer_name(layer)}", meta | place):
-                    drawing.add_trace(trace, row=row, col=column)
-    return drawing
+                place = {"layer": layer, "name": gate, "row": row, "column": column, "title": BLOCKS[block]}
+                name = f"{gate}, {BLOCKS[block]}, {layer_name(layer)}"
+                traces += _shapes(gate, name, meta | place, cell(row, column, len(BLOCKS)))
+    return _grid(traces, about["gates"], tuple(BLOCKS.values()))
 
 
 def of_gates(about: About) -> go.Figure:
@@ -37,18 +37,17 @@ def of_gates(about: About) -> go.Figure:
 
     All units at all time steps of the chosen sample, one row for each quantity; the outline is step 0.
     """
-    drawing = _grid(about["quantities"], [""])
+    traces: list[go.Scatter] = []
     ends = [read_steps(sample["marks"]) or about["T"] for sample in about["samples"]]
     for layer in about["layers"]:
-        for row, name in enumerate(about["quantities"], start=1):
+        for row, name in enumerate(about["quantities"]):
             low = 0 if name in about["sigmoids"] else -1
             meta: dict[str, Any] = {"y": f"gate/{layer}.{name}", "histogram": True, "low": low, "high": 1, "ends": ends}
             if name in about["unbounded"]:
                 meta["range"] = f"range/{layer}.{name}"
-            place = {"layer": layer, "name": name, "row": row - 1, "column": 0, "title": theme.GATE_NAMES[name]}
-            for trace in _shapes(name, f"{name}, {layer_name(layer)}", meta | place):
-                drawing.add_trace(trace, row=row, col=1)
-    return drawing
+            place = {"layer": layer, "name": name, "row": row, "column": 0, "title": theme.GATE_NAMES[name]}
+            traces += _shapes(name, f"{name}, {layer_name(layer)}", meta | place, cell(row, 0, 1))
+    return _grid(traces, about["quantities"], ("",))
 
 
 def spectrum(about: About) -> go.Figure:
@@ -139,26 +138,18 @@ def stuck(about: About) -> go.Figure:
     return drawing.update_yaxes(range=[-0.03, 1.03], autorange=False)
 
 
-def _grid(names: list[str], columns: list[str]) -> go.Figure:
-    drawing = make_subplots(
-        rows=len(names),
-        cols=len(columns),
-        vertical_spacing=0.03,
-        horizontal_spacing=0.06,
-        column_titles=columns if len(columns) > 1 else None,
-        row_titles=[f"{name}: {theme.GATE_NAMES[name]}" for name in names],
-    )
-    drawing.update_xaxes(title={"text": "value"})
-    drawing.update_yaxes(title={"text": "density"}, showticklabels=False)
-    return drawing.update_layout(template=theme.template(), height=120 * len(names), margin={"t": 32}, showlegend=False)
+def _grid(traces: Sequence[go.Scatter], rows: Sequence[str], columns: tuple[str, ...]) -> go.Figure:
+    quiet = {"numbers": False, "legend": False}  # the height of a density says little
+    frame = layout(tuple(rows), columns, "value", "density", height=120, vertical=0.03, horizontal=0.06, **quiet)
+    return go.Figure(traces, frame)
 
 
-def _shapes(gate: str, name: str, meta: Mapping[str, Any]) -> tuple[go.Scatter, go.Scatter]:
+def _shapes(gate: str, name: str, meta: Mapping[str, Any], place: Mapping[str, str]) -> tuple[go.Scatter, go.Scatter]:
     """The filled shape of now, and the outline of step 0."""
     colour = theme.GATES[gate]
     now = {"line": {**theme.line(colour, width=1), "shape": "hvh"}, "fill": "tozeroy"}
     first = {"line": {**theme.line(theme.QUIET, width=1.25), "shape": "hvh"}}
-    shared: dict[str, Any] = {"mode": "lines", "x": [], "y": []}
+    shared: dict[str, Any] = {"mode": "lines", "x": [], "y": [], **place}
     return (
         go.Scatter(name=name, meta=dict(meta), **now, **shared),
         go.Scatter(name=f"{name}, step 0", meta={**meta, "first": True}, **first, **shared),
