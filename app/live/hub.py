@@ -13,11 +13,12 @@ from lstm_core.runs.records import StoreError
 from lstm_core.runs.store import RunStore
 from lstm_core.runs.telemetry import heading
 
-POLL = 0.025  # seconds between two looks at the store while something changes …
-EACH = 0.004  # … longer by this for every viewer beyond the first few, so that a class does not slow the training …
-MOST = 0.2  # … up to this …
+TICK = 0.005  # seconds between two looks at whether something was written, where that costs next to nothing …
+POLL = 0.025  # … and else between two queries while something changes …
 REST = 0.06  # … while nothing changes …
 AFTER_TROUBLE = 1.0  # … and after the store could not be read
+EACH = 0.002  # at least this for every viewer between two queries, so that a class does not slow the training …
+MOST = 0.2  # … up to this
 POINTS = 4000  # rows of a history frame
 
 _log = logging.getLogger("lstm-lab")
@@ -31,6 +32,7 @@ class Hub:
         self.topics: dict[str, Topic] = {}
         self._task: asyncio.Task[None] | None = None
         self._asked = asyncio.Event()
+        self._stamp: tuple[int, int] | None = None  # the store's, at the last look
         self.trouble = ""  # why the store cannot be read at the moment
 
     @property
@@ -98,22 +100,34 @@ class Hub:
                 self._asked.clear()
                 topics = list(self.topics.values())
                 try:
-                    for topic, reading in await loop.run_in_executor(thread, self._look, topics):
+                    store, read = await loop.run_in_executor(thread, self._look, topics)
+                    for topic, reading in read:
                         topic.take(reading)
                     self._say("")
-                    moving = any(time.monotonic() - topic.moved_at < 2 for topic in topics)
-                    pause = min(MOST, max(POLL if moving else REST, EACH * self.viewers))
+                    await self._rest(store, topics)
                 except Exception as error:
                     if self._say(str(error) if isinstance(error, StoreError) else "The run store cannot be read."):
                         _log.error("The live stream cannot read the run store: %s", error)
-                    pause = AFTER_TROUBLE
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._asked.wait()
-                except TimeoutError:
-                    pass
+                    await self._asked_within(AFTER_TROUBLE)
         finally:
             thread.shutdown(wait=False)
+
+    async def _rest(self, store: RunStore, topics: list[Topic]) -> None:
+        """Until there may be something new: something was written, somebody came or went, or a while is over."""
+        stamp = self._stamp
+        most = REST if stamp or all(time.monotonic() - topic.moved_at > 2 for topic in topics) else POLL
+        end = time.monotonic() + most
+        asked = await self._asked_within(min(MOST, EACH * self.viewers))
+        while not asked and (left := end - time.monotonic()) > 0 and (stamp is None or store.stamp() == stamp):
+            asked = await self._asked_within(min(left, TICK) if stamp else left)
+
+    async def _asked_within(self, seconds: float) -> bool:
+        """Whether somebody comes or goes within so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._asked.wait()
+        except TimeoutError:
+            return False
 
     def _say(self, trouble: str) -> bool:
         """Let every viewer know of trouble, or that it is over; whether that is new."""
@@ -123,5 +137,7 @@ class Hub:
             topic.wake()
         return new
 
-    def _look(self, topics: list[Topic]) -> list[tuple[Topic, Reading]]:
-        return look(self.store(), topics, self.ready())
+    def _look(self, topics: list[Topic]) -> tuple[RunStore, list[tuple[Topic, Reading]]]:
+        store = self.store()
+        self._stamp = store.stamp()  # before the look: what is written meanwhile is to be looked at next
+        return store, look(store, topics, self.ready())

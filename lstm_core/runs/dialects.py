@@ -48,6 +48,14 @@ def engines(url: str) -> Engines:
     return Engines(engine, engine, engine.execution_options(writes=True))
 
 
+def write_ahead_log(url: str) -> Path | None:
+    """The file to which every commit is added; None where there is no such file on this machine."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return None
+    return Path(f"{parsed.database}-wal")
+
+
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     # The driver must not open transactions by itself: `_begin_sqlite` decides which kind it is.
     connection.isolation_level = None

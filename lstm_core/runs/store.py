@@ -141,6 +141,10 @@ class RunStore(LeasedWrites, Queue, Races, Library, Trash, Overview):
             rows = connection.execute(_PULSE, {"ids": list(run_ids)}).all()
         return {run_id: (revision, seq, version) for run_id, revision, seq, version in rows}
 
+    def stamp(self) -> tuple[int, int] | None:
+        """Another one whenever something was written since; None where only a query can tell. See `Database.stamp`."""
+        return self._database.stamp()
+
     def frames(
         self, run_id: str, after: int = -1, kinds: Collection[str] | None = None, sample: int | None = None
     ) -> builtins.list[tuple[int, str, int | None, bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from lstm_core.config import Override, RunConfig
 from lstm_core.runs import frames, schema, telemetry
 from lstm_core.runs.records import Lease, LeaseLost, RunNotFound, StoreError
 from lstm_core.runs.store import RunStore
+from tests.postgres import Postgres
 from tests.runs.conftest import picture, rows, small
 
 BACKENDS = ("sqlite", "postgresql")
@@ -31,6 +33,25 @@ def test_runs_are_listed_newest_first(store: RunStore) -> None:
     ids = [store.create(small()) for _ in range(3)]
     assert [run.id for run in store.list()] == ids[::-1]
     assert [run.id for run in store.list(limit=2)] == ids[:0:-1]
+
+
+def test_the_stamp_of_a_file_moves_with_every_commit_of_anybody(tmp_path: Path) -> None:
+    store, other = (RunStore(str(tmp_path / "runs.sqlite3")) for _ in range(2))
+    run, seen = other.create(small()), []
+    for name in ("one", "two", "three"):
+        other.rename(run, name)
+        store.list()
+        store.pulse([run])
+        seen.append(store.stamp())
+        assert store.stamp() == seen[-1]
+        time.sleep(0.02)  # the clock of files moves every few milliseconds
+    assert None not in seen
+    assert len(set(seen)) == 3
+
+
+def test_the_stamp_of_a_server_is_unknown(postgres: Postgres) -> None:
+    with postgres.database() as url:
+        assert RunStore(url).stamp() is None
 
 
 def test_an_unknown_run_is_named(store: RunStore) -> None:
