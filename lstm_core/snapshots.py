@@ -109,11 +109,11 @@ class Probe:
         if self._generation is not None:
             seed = [self._config.training.seed, 7, step]
             arrays["generated"] = shown(model, self._generation, self._task.time_steps, seed)
-        samples = [self._sample(traces, answer, row) for row in range(len(batch))]
-        return Snapshot(step, arrays, samples)
+        maps = self._maps(traces)
+        return Snapshot(step, arrays, [self._answered(answer, row) | maps[row] for row in range(len(batch))])
 
-    def _sample(self, traces: dict[str, Trace], answer: Output, row: int) -> dict[str, Array]:
-        """One sample's arrays: its prediction (K,) or, of several steps, the likeliest answers and how sure it is."""
+    def _answered(self, answer: Output, row: int) -> dict[str, Array]:
+        """Of one sample the prediction (K,) or, of several steps, the likeliest answers and how sure it is."""
         prediction = answer.prediction[row].detach().float().cpu()
         if prediction.dim() == 1:
             arrays: dict[str, Array] = {"prediction": prediction.numpy()}
@@ -128,16 +128,25 @@ class Probe:
                 arrays["range/attention"] = np.array([largest], np.float32)
                 weights = np.rint(weights * (255 / largest)).astype(np.uint8)
             arrays["attention"] = weights
+        return arrays
+
+    def _maps(self, traces: dict[str, Trace]) -> list[dict[str, Array]]:
+        """Of each sample every quantity of the cell as bytes (units, T), and how far those without bounds reach."""
+        samples: list[dict[str, Array]] = [{} for _ in range(len(self._batch))]
         for layer, gates in traces.items():
             for name in self._cell.quantities:
-                values = _finite(gates[name][:, row]).T  # (units, T)
-                low, high = (0.0, 1.0) if name in self._cell.sigmoids else (-1.0, 1.0)
+                values = _finite(gates[name]).transpose(1, 2, 0)  # (samples, units, T)
+                highs = np.ones(len(values), np.float32)
                 if name in self._cell.unbounded:
-                    high = _power_of_two(values)
-                    low = -high
-                    arrays[f"range/{layer}.{name}"] = np.array([high], np.float32)
-                arrays[f"gate/{layer}.{name}"] = np.rint((values - low) * (255 / (high - low))).astype(np.uint8)
-        return arrays
+                    highs = _powers_of_two(values)
+                    for sample, reached in zip(samples, highs, strict=True):
+                        sample[f"range/{layer}.{name}"] = np.array([reached])
+                lows = np.zeros_like(highs) if name in self._cell.sigmoids else -highs
+                low, high = lows[:, None, None], highs[:, None, None]
+                maps = np.rint((values - low) * (255 / (high - low))).astype(np.uint8)
+                for sample, one in zip(samples, maps, strict=True):
+                    sample[f"gate/{layer}.{name}"] = one
+        return samples
 
     def _size(self, row: int) -> tuple[int, int]:
         """How many steps of a shown sequence ask, and how many inputs they may look at."""
@@ -204,10 +213,11 @@ class Probe:
 
 def _finite(values: Tensor) -> Array:
     """As NumPy, with what has grown beyond all numbers at ±1e30 and what is no number at 0."""
-    finite: Array = np.nan_to_num(values.detach().cpu().numpy(), nan=0.0, posinf=1e30, neginf=-1e30)
-    return finite
+    found: Array = values.detach().cpu().numpy()
+    return found if np.isfinite(found).all() else np.nan_to_num(found, nan=0.0, posinf=1e30, neginf=-1e30)
 
 
-def _power_of_two(values: Array) -> float:
-    """The scale of a map that must not jump: the next power of two, at least 1."""
-    return float(2.0 ** max(0, np.ceil(np.log2(max(float(np.abs(values).max()), 1e-9)))))
+def _powers_of_two(values: Array) -> Array:
+    """The scale of maps (n, …) that must not jump, float32 (n,): the next power of two of each, at least 1."""
+    largest = np.maximum(np.abs(values).max(axis=(1, 2)), 1e-9)
+    return np.asarray(2.0 ** np.maximum(0, np.ceil(np.log2(largest))), np.float32)
