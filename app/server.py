@@ -31,11 +31,13 @@ from app.outside.gate import Gate
 from app.outside.headers import Headers, frame_ancestors
 from app.outside.patience import Patient
 from lstm_core.logs import wanted
+from lstm_core.runs import memory
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = HERE.parent / ".streamlit" / "config.toml"
 CLOSE_WITHIN = 4.0  # seconds for the engine to let go, of the five that a shutdown may take
 MOST_CONNECTIONS = 900  # at once; a system often lets a program have about 1000
+TIDY = 30.0  # seconds between two times that memory is given back
 PING = 20.0  # seconds between two pings, and until a silent viewer counts as gone
 
 
@@ -94,16 +96,24 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """The page opens at once; store and workers come up meanwhile and go down with the server."""
     logs.set_up()
     _log.info("The server starts.", extra={"version": version("lstm-lab")})
-    starting = _in_background(services.start)
+    starting, tidying = _in_background(services.start), asyncio.create_task(_tidy(), name="tidy")
     try:
         yield
     finally:
         _log.info("The server ends.")
+        tidying.cancel()
         await hub.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WITHIN):
                 await starting.wait()
                 await _in_background(services.close).wait()
+
+
+async def _tidy() -> None:
+    """Give back, now and then, the memory that pages have used which nobody looks at any more."""
+    while True:
+        await asyncio.sleep(TIDY)
+        await asyncio.to_thread(memory.give_back)
 
 
 def _in_background(work: Callable[[], None]) -> asyncio.Event:
@@ -178,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until interrupted; returns 1, with the reason in one line, where the address cannot be had."""
     asked = _parser().parse_args(arguments)
+    memory.share_arenas()
     address = asked.address or options.get_option("server.address") or "127.0.0.1"
     port = int(options.get_option("server.port") if asked.port is None else asked.port)
     try:

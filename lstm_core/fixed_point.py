@@ -101,8 +101,9 @@ def quantize(tensor: Tensor, format: Format) -> Tensor:
 
     Shape and type of the tensor stay; what is no number stays none.
     """
-    counts = torch.round(tensor.double() * 2.0**format.fraction)
-    return (counts.clamp(-(2 ** (format.bits - 1)), 2 ** (format.bits - 1) - 1) * format.step).to(tensor.dtype)
+    end = 2 ** (format.bits - 1)
+    counts = (tensor.double() * 2.0**format.fraction).round_().clamp_(-end, end - 1)
+    return counts.mul_(format.step).to(tensor.dtype)
 
 
 class Recorder:

@@ -91,7 +91,12 @@ def _one_direction(
     from_x = x @ weights.ih.T + b_ih  # (T, B, G·H)
     outputs = x.new_zeros(*x.shape[:2], state[0].shape[-1])
     steps = range(int(inside.any(dim=1).sum()))
+    alike = bool(inside.all())  # all sequences are as long as each other: no step has to choose among them
     for t in reversed(steps) if backward else steps:
+        if alike:
+            state = step(from_x[t], state[0] @ weights.hh.T + b_hh, state, weights.hr, see)
+            outputs[t] = state[0]
+            continue
         rows = inside[t].nonzero().squeeze(1)
         running = tuple(s[rows] for s in state)
         after = step(from_x[t, rows], running[0] @ weights.hh.T + b_hh, running, weights.hr, see)

@@ -7,6 +7,7 @@ import { fits, nice, short, spoken, written } from "./marks.js";
 const LEAN = Math.PI / 3.2; // of words that are wider than a time step, while the lines of type have room
 const SMALLEST = 9; // px of type
 const LONGEST = 64; // px of a leaning word
+const NONE = [];
 
 export class Canvas {
   /** @param {any} context of the panel: `about`, `sample()`, `steps()`, `colours()`, `palettes()`, `fontSize()`, `pixels()` */
@@ -40,6 +41,11 @@ export class Canvas {
     this.size = this.context.fontSize();
     this.beside = edges(this.size);
     this.inner = width - this.beside.left - this.beside.right;
+    const { about } = this.context;
+    const known = [this.inner, this.size, this.context.steps(), this.context.colours().font].join();
+    if (about === this.planned?.about && known === this.planned.known) return;
+    this.planned = { about, known };
+    this.widths = new Map(); // of the marks of a sample, the widest
     this.plan();
   }
 
@@ -144,14 +150,15 @@ export class Canvas {
     const { left, right } = this.beside;
     const { tokens } = this.context.colours();
     const steps = this.context.steps();
-    const marks = this.sample?.marks ?? [];
+    const marks = this.sample?.marks ?? NONE;
     const cell = inner / steps;
     const at = (t) => left + (t + 0.5) * cell;
     pen.fillStyle = tokens.ink;
     for (const t of this.sample?.keys ?? []) pen.fillRect(at(t) - Math.max(3, cell * 0.4), top + 1, Math.max(6, cell * 0.8), 2);
     pen.textBaseline = "top";
     pen.font = this.#font(this.type);
-    const widest = Math.max(6, ...marks.slice(0, 64).map((mark) => pen.measureText(mark).width)) + 3;
+    if (!this.widths.has(marks)) this.widths.set(marks, Math.max(6, ...marks.slice(0, 64).map((mark) => pen.measureText(mark).width)) + 3);
+    const widest = this.widths.get(marks);
     const each = this.close ? 1 : nice(widest / cell);
     if (this.leaning) this.#lean(marks, at, top + 6);
     else {

@@ -28,7 +28,7 @@ async def figures(store: Callable[[], RunStore], request: Request) -> Response:
     return Response(body, media_type="application/json", headers=headers)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _specs(about: str) -> bytes:
     from app.figures import specs  # plotly takes a while to import; the server is up before it
 

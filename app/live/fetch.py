@@ -80,7 +80,7 @@ def _stacked(hub: Hub, run_id: str, name: str, sample: int | None) -> bytes | No
     return _kept(store, run_id, run.revision, steps[-1] if steps else -1, name, sample)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _kept(store: RunStore, run_id: str, _revision: int, _newest: int, name: str, sample: int | None) -> bytes | None:
     """Read once for all who look at the same run at the same time; of what is too large only that it is."""
     data = store.stacked(run_id, name, sample)
