@@ -102,10 +102,9 @@ def before(start: Tensor, states: Tensor) -> Tensor:
 
 def product(x: Tensor, weight: Tensor, *biases: Tensor) -> Tensor:
     """x (T, B, ·) through a weight (rows, ·), for all steps at once: (T, B, rows)."""
-    flat = x.flatten(0, 1) @ weight.T
-    for bias in biases:
-        flat += bias
-    return flat.view(*x.shape[:2], -1)
+    flat = x.flatten(0, 1)
+    through = torch.addmm(sum(biases[1:], biases[0]), flat, weight.T) if biases else flat @ weight.T
+    return through.view(*x.shape[:2], -1)
 
 
 def _norms(gradients: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lstm_core.mechanics.base import Activation, Arriving, Start, StateGradients, Trace, before, sigmoid_back
+from lstm_core.mechanics.base import Activation, Arriving, Start, StateGradients, Trace, before, product, sigmoid_back
 from lstm_core.recurrent import Weights, relu_lstm
 
 
@@ -16,12 +16,12 @@ def trace(squash: Activation, weights: Weights, x: Tensor, start: Start) -> Trac
     """h from the kernel; then all gates of all steps are one matrix product, of which c follows element by element."""
     h0, c0 = start
     h = _hidden(squash, weights, x, h0, c0)
-    z = x.flatten(0, 1) @ weights.ih.T  # (T·B, 4H)
-    z.addmm_(before(h0, h).flatten(0, 1), weights.hh.T)
-    for bias in weights.biases:
-        z += bias
-    i, f, g, o = z.view(*x.shape[:2], -1).chunk(4, dim=-1)
-    i, f, g, o = i.sigmoid(), f.sigmoid(), squash.of(g), o.sigmoid()
+    z = product(x, weights.ih, *weights.biases)  # (T, B, 4H)
+    z.flatten(0, 1).addmm_(before(h0, h).flatten(0, 1), weights.hh.T)
+    i, f, g, o = z.chunk(4, dim=-1)  # views: squashed where they lie, since to move them costs as much
+    for gate in (i, f, o):
+        gate.sigmoid_()
+    g.copy_(squash.of(g))
     c = i * g
     last = c0
     for c_t, f_t in zip(c.unbind(), f.unbind(), strict=True):
