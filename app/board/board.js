@@ -361,7 +361,7 @@ class Board {
       this.ui += 1;
       this.wordsAt = 0;
       this.#speak();
-      this.wake();
+      this.wake(true);
     } catch {
       // The line is down as well, and coming back it begins with a reset.
       if (!this.closed && run === this.run) setTimeout(() => run === this.run && this.stream.resync(), 1000);
@@ -373,10 +373,12 @@ class Board {
     this.counters.frames += 1;
     if (frame.kind === "scalars") {
       const found = this.scalars.add(frame, this.history);
+      const first = this.history;
       this.history = false;
       if (found === "gap") return this.stream.resync();
       this.made ??= frame.made;
       if (this.state?.status === "finished") this.#speak();
+      if (first) this.wake(true);
     } else {
       this.snapshots.add(frame);
       this.histories.add(frame);
@@ -392,8 +394,8 @@ class Board {
 
   // -- drawing -----------------------------------------------------------------------------------------------------------
 
-  wake() {
-    this.pace.wake();
+  wake(hurry) {
+    this.pace.wake(hurry);
   }
 
   #seen(entries) {
