@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lstm_core.runs.engine import Engine
 
 EXAMPLE = "Example: recall with chrono"
+WARM_AFTER = 20.0  # seconds until the calculating process is started though the workers are not up yet
 EXAMPLE_SETTINGS = {"init": {"preset": "chrono"}, "training": {"steps": 300}}
 
 _log = logging.getLogger("lstm-lab")
@@ -103,6 +104,7 @@ def start() -> None:
         ensure_example()
         if not shows_only():
             engine().start()
+            engine().wait(WARM_AFTER)  # two cores: first the workers, without whom nothing trains
         calculator.warm()
         _log.info("The training processes start." if not shows_only() else "This server shows what others train.")
     except Exception as error:
