@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from lstm_core import files, weights
@@ -23,6 +23,7 @@ from lstm_core.config import Override, RunConfig, TrainingConfig, with_overrides
 from lstm_core.gradients import Gradients
 from lstm_core.metering import Meter
 from lstm_core.model import Output, SequenceModel, State, as_tensors, build, detached, moved
+from lstm_core.optimizers import Optimizer
 from lstm_core.schedules import learning_rate
 from lstm_core.settings import Impossible
 from lstm_core.snapshots import Probe
@@ -39,20 +40,6 @@ def _cross_entropy(prediction: Tensor, targets: Tensor) -> Tensor:
 
 LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
     {"cross_entropy": _cross_entropy, "mse": functional.mse_loss}
-)
-
-Optimizer = Callable[[list[nn.Parameter], TrainingConfig], torch.optim.Optimizer]
-OPTIMIZERS: Mapping[str, Optimizer] = MappingProxyType(
-    {
-        "sgd": lambda p, s: torch.optim.SGD(
-            p, s.learning_rate, momentum=s.momentum, weight_decay=s.weight_decay, fused=True
-        ),
-        "rmsprop": lambda p, s: torch.optim.RMSprop(
-            p, s.learning_rate, momentum=s.momentum, weight_decay=s.weight_decay, foreach=True
-        ),
-        "adam": lambda p, s: torch.optim.Adam(p, s.learning_rate, weight_decay=s.weight_decay, fused=True),
-        "adamw": lambda p, s: torch.optim.AdamW(p, s.learning_rate, weight_decay=s.weight_decay, fused=True),
-    }
 )
 
 
@@ -83,7 +70,7 @@ class TrainState:
         self.meter = Meter(self.gradients, self.metrics)
         self.updates = Updates(self.model)
         self.loss = LOSSES[self.task.spec.loss]
-        self.optimizer = OPTIMIZERS[training.optimizer](list(self.model.parameters()), training)
+        self.optimizer = Optimizer(list(self.model.parameters()), training)
         self.probe = Probe(config, self.model, self.data, self.loss)
         self.step = 0
         self.over = False
@@ -117,10 +104,8 @@ class TrainState:
 
     def use(self, settings: TrainingConfig) -> float:
         """Let the optimizer's next update have the learning rate that these settings give it; returns the rate."""
-        rate = learning_rate(settings, self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        return rate
+        self.optimizer.rate = learning_rate(settings, self.step)
+        return self.optimizer.rate
 
     def update(self) -> dict[str, float]:
         """Move the weights; of every tenth step also tells how far, as a share of their size."""
@@ -214,11 +199,7 @@ class TrainState:
             raise Impossible(f"A run can only go on with weights of the same shapes: {'; '.join(unlike)}.")
         self.model.load_state_dict(other.model.state_dict())
         if self.config.training.optimizer == other.config.training.optimizer:
-            groups = self.optimizer.state_dict()["param_groups"]
-            self.optimizer.load_state_dict({**other.optimizer.state_dict(), "param_groups": groups})
-            if self.config.training.momentum:  # which the other may have been without
-                for parameter, moments in self.optimizer.state.items():
-                    moments.setdefault("momentum_buffer", torch.zeros_like(parameter))
+            self.optimizer.load(other.optimizer.tensors())
         mine_read, theirs_read = ((s.task, s.config.training.seed, s.config.training.batch_size) for s in (self, other))
         if mine_read == theirs_read and other.carried is not None:
             self.carried = moved(other.carried, self.device)
@@ -227,8 +208,7 @@ class TrainState:
     def dump(self) -> bytes:
         """The checkpoint: from it training goes on bit for bit."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        for index, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{k}": v for k, v in values.items() if isinstance(v, Tensor)}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.tensors().items()}
         if self.carried is not None:
             parts = self.carried if isinstance(self.carried, tuple) else (self.carried,)
             tensors |= {f"carried.{index}": part for index, part in enumerate(parts)}
@@ -263,11 +243,7 @@ class TrainState:
             parts.setdefault(kind, {})[rest] = tensor.to(state.device)
         state.step, state.over = told["step"], told["over"]
         state.model.load_state_dict(parts["model"])
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in parts.get("optimizer", {}).items():
-            index, key = name.split(".")
-            moments.setdefault(int(index), {})[key] = tensor
-        state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
+        state.optimizer.load(parts.get("optimizer", {}))
         carried = tuple(part for _, part in sorted(parts.get("carried", {}).items()))
         state.carried = carried if len(carried) > 1 else carried[0] if carried else None
         state.probe.last_validation = {name: said.cpu().numpy() for name, said in parts.get("judged", {}).items()}

@@ -30,7 +30,7 @@ class Bare:
 
     def __init__(self, config: RunConfig) -> None:
         self.state = TrainState(config)
-        self.optimizer = self.state.optimizer
+        self.optimizer = torch.optim.Adam(self.state.model.parameters(), config.training.learning_rate, fused=True)
         self.step = 0
 
     def __call__(self) -> None:

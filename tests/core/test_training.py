@@ -16,7 +16,8 @@ from torch import nn
 
 from lstm_core.config import Override, RunConfig
 from lstm_core.model import as_tensors
-from lstm_core.state import OPTIMIZERS, find_device
+from lstm_core.optimizers import RULES
+from lstm_core.state import find_device
 from lstm_core.tasks import TASKS
 from lstm_core.training import NonFinite, Snapshot, Step, TrainState, train
 from tests.core.own_files import ready
@@ -50,7 +51,7 @@ def test_a_run_measures_every_step_from_before_the_first_update_to_after_the_las
     assert [step.step for step in steps if "loss/val" in step.scalars] == [0, 10, 20, 24]
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", RULES)
 @pytest.mark.parametrize("clip", ["none", "norm", "value"])
 def test_the_curve_equals_a_loop_written_by_hand(optimizer: str, clip: str) -> None:
     threshold = 0.05
@@ -420,7 +421,11 @@ def test_any_settings_train_or_are_stopped_in_words(config: RunConfig) -> None:
     except NonFinite as error:
         end = error.step
     assert [step.step for step in steps] == list(range(end))
-    assert all(math.isfinite(value) for step in steps for value in step.scalars.values())
+    # What is only looked at may be beyond all numbers while the batches are not yet: no update comes of it.
+    of_training = [
+        step.scalars[name] for step in steps for name in step.scalars if not name.endswith(("/val", "/test"))
+    ]
+    assert all(map(math.isfinite, of_training))
 
 
 HEADLINE: list[tuple[str, str, bool]] = [
