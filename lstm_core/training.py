@@ -18,7 +18,7 @@ from lstm_core.state import TrainState
 __all__ = ["NonFinite", "Snapshot", "Step", "TrainState", "train"]
 
 
-MOST_TIME_IN_SNAPSHOTS = 0.02  # a large network is looked at less often, so that looking never slows it more
+MOST_TIME_IN_SNAPSHOTS = 0.01  # a large network is looked at less often, so that looking never slows it more
 
 
 @dataclass(frozen=True)
