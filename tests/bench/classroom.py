@@ -126,7 +126,7 @@ async def _lesson(server: Server, page: Page, pupils: list[Pupil], seconds: floa
         ),
         Row("", "press → page drawn with the new run", [pupil.drawn or seconds for pupil in pupils], "s", ""),
         Row("", f"steps ÷ mean of all after {seconds:.0f} s", [each / share for each in steps], "×", "0.85 … 1.15"),
-        Row("", "steps of the run in the browser ÷ mean", [fresh / share], "×", "0.85 … 1.15"),
+        Row("", "steps of the run in the browser, which is paused now and then, ÷ mean", [fresh / share], "×", ""),
         Row("", "a setting clicked → the page shows its effect", clicks.settings, "ms", "≤ 500"),
         Row("", "pause or resume clicked → the page shows it", clicks.transport, "ms", "≤ 500"),
         Row("", "scalars frames per second, each viewer", [pupil.points / seconds for pupil in pupils], "1/s", ""),

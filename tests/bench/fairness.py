@@ -28,7 +28,7 @@ def measure(short: bool = True) -> list[Row]:
     rows, speeds = [], {}
     with working() as (store, engine):
         for count in (WORKERS, 4, CROWD):
-            found, speeds[count] = _crowd(store, engine, count, 60.0 if count == CROWD or not short else 20.0)
+            found, speeds[count] = _crowd(store, engine, count, (30.0 if count == CROWD else 10.0) if short else 60.0)
             rows += found
     for count, aim in ((4, "≥ 0.97"), (CROWD, "≥ 0.9")):
         # What the seconds of training hide: the states that are kept at the end of each slice.

@@ -149,7 +149,7 @@ def measure(short: bool = True) -> list[Row]:
         before = store.used()
         many = Written(store, config, LONG - LEFT)
         size = (store.used() - before) / 1e6
-        rows = asyncio.run(_measure(server.url, few, many, 5 if short else 15))
+        rows = asyncio.run(_measure(server.url, few, many, 3 if short else 15))
         store.close()
     return [
         Row("P8", f"store of a run of {LONG:,} steps, {len(many.rows)} scalars a step", [size], "MB", f"≤ {BYTES}"),

@@ -65,14 +65,14 @@ def measure(short: bool = True) -> list[Row]:
 
 
 async def _measure(short: bool) -> list[Row]:
-    rows = await _cold(3 if short else 10)
+    rows = await _cold(2 if short else 10)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, serve(Path(folder), workers=2) as server:
         await settled(server.store())
         async with opened() as page:
             rows += await _warm(server, page, 8 if short else 30)
-            rows += await _drawn(server, page, 8.0 if short else 30.0)
+            rows += await _drawn(server, page, 6.0 if short else 30.0)
         async with opened(height=6000) as page:
-            rows += await _costs(server, page, 6.0 if short else 20.0)
+            rows += await _costs(server, page, 4.5 if short else 20.0)
     return rows
 
 

@@ -18,7 +18,7 @@ UNITS = (32, 64)  # the Lab begins with 32
 def measure(short: bool = True) -> list[Row]:
     """`trace` against a loop over the steps that gives the same gates, `gradient_flow` against autograd."""
     torch.set_num_threads(1)
-    return [row for units in UNITS for row in _rows(units, 9 if short else 25)]
+    return [row for units in UNITS for row in _rows(units, 5 if short else 25)]
 
 
 def _rows(units: int, turns: int) -> list[Row]:

@@ -26,7 +26,7 @@ SETTINGS = {"task.length": 50, "model.hidden_size": 32, "training.validate_every
 
 def measure(short: bool = True) -> list[Row]:
     """P9."""
-    steps, turns = (150, 2) if short else (500, 5)
+    steps, turns = (300, 1) if short else (500, 5)
     race = plan(RunConfig().replace(**SETTINGS, **{"training.steps": steps}), "init.preset", tuple(PRESETS), SEEDS)
     with working() as (store, engine):
         ratios = [_script(race) / _race(store, engine, race) for _ in range(turns)]

@@ -21,7 +21,7 @@ from tests.bench.sizes import ALL, FEW, SMALL, Size
 from tests.bench.viewers import crowd
 from tests.serving import Server, serve
 
-SECONDS = 1.5  # of each turn
+SECONDS = 1.2  # of each turn
 GETTING_GOING = 0.5  # seconds of a run that do not count
 AGAINST = {  # the loops that P2 names, at the first size: what they are called, how much slower they have to be
     "hooked": ("everything on ÷ nn.LSTMCell loop with a hook for the gates", "≥ 4"),
@@ -34,7 +34,7 @@ Speed = Callable[[str, Size, float], float]
 
 def measure(short: bool = True) -> list[Row]:
     """P1 and P2: steps per second, everything on ÷ each loop."""
-    sizes, turns = (FEW, 5) if short else (ALL, 11)
+    sizes, turns = (FEW, 3) if short else (ALL, 11)
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         serve(Path(folder), workers=1) as server,

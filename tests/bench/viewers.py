@@ -76,7 +76,7 @@ async def crowd(server: Server, run_id: str, during: Callable[[], Awaitable[None
 
 def measure(short: bool = True) -> list[Row]:
     """Updates per second and viewer, processor time of the server for each, delay, and what training loses."""
-    turns, seconds = (5, 6.0) if short else (12, 10.0)
+    turns, seconds = (3, 4.0) if short else (12, 10.0)
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder), workers=1) as server:
         return asyncio.run(_measure(server, turns, seconds))
 
