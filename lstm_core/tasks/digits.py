@@ -87,7 +87,7 @@ class Digits(TaskConfig):
 @lru_cache(maxsize=1)
 def _split() -> list[tuple[Array, Array]]:
     """(images (N, 64) float32, labels (N,) int64) of train, validation and test."""
-    with np.load(SCANS, allow_pickle=False) as kept:
+    with np.load(SCANS) as kept:
         return [
             ((kept[f"{part}_images"] / SHADES).astype(np.float32), kept[f"{part}_labels"].astype(np.int64))
             for part in ("train", "validation", "test")
