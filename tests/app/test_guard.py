@@ -24,7 +24,8 @@ APP = Path(cookies.__file__).parents[1]
 READS = {  # of the store: what a page may call from anywhere
     "census", "close", "columns", "configs", "entries", "file", "files", "frames", "get", "history", "kept_steps",
     "list", "load_checkpoint", "nearest_state", "overrides", "pulse", "queue", "queue_place", "race", "races",
-    "runners", "scalars", "size", "snapshot", "snapshot_steps", "stacked", "stamp", "thrown_owner", "waiting", "weights",
+    "runners", "scalars", "size", "snapshot", "snapshot_steps", "stacked", "stamp", "thrown_owner", "waiting",
+    "weights",
 }  # fmt: skip
 KEEPS_FILES = {"keep_file"}  # what somebody brings changes nobody's run
 MAY_WRITE = {"changes.py": None, "services.py": {"create", "rename"}}  # services begins the example, which is nobody's

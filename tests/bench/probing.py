@@ -12,7 +12,7 @@ from lstm_core.probes import gradient_flow, trace
 from tests.bench.report import Row
 
 T, BATCH, INPUT = 100, 8, 32
-UNITS = (32, 64)  # the Lab begins with 32
+UNITS = (32, 64)  # the Lab begins with 64
 
 
 def measure(short: bool = True) -> list[Row]:
