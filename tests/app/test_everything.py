@@ -24,7 +24,7 @@ from lstm_core.tasks import TASKS
 from lstm_core.training import Snapshot, TrainState, train
 from tests.core.own_files import ready
 
-STEPS = 30
+STEPS = 12
 SHORT = 8  # time steps, where the task lets one choose
 CELLS = get_args(ModelConfig.model_fields["cell"].annotation)
 DRAWN = len(CELLS)  # of as many settings one is drawn: over all cells, each attention and direction
@@ -61,7 +61,7 @@ def drawn(rng: np.random.Generator) -> dict[str, dict[str, Any]]:
             "schedule": str(rng.choice(["constant", "step", "cosine"])),
             "clip": str(rng.choice(["none", "norm", "value"])),
             "warmup": int(rng.integers(0, 5)),
-            "validate_every": 25,
+            "validate_every": 10,
             "seed": int(rng.integers(0, 1000)),
         },
     }

@@ -39,6 +39,9 @@ DRAWN = """
 })
 """
 
+# In the page: the colour that everything lies on.
+GROUND = "() => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+
 # In the page: every chart with what a chart must have.
 CHARTS = """
 () => [...document.querySelectorAll(".lab-panel")].filter((panel) => panel.getClientRects().length).map((panel) => ({
@@ -97,15 +100,25 @@ def is_error(message: ConsoleMessage) -> bool:
     return message.type == "error" and not message.location["url"].endswith(ASKED_TWICE)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_and_can_be_read_by_everyone(
-    settled: Server, browser: Browser, name: str, size: str, scheme: str
-) -> None:
-    page, errors = opened(browser, settled, name, size, scheme)
+def test_a_page_fits_and_can_be_read_by_everyone(settled: Server, browser: Browser, name: str, size: str) -> None:
+    """In one scheme as it opens, then in the other one after a change, as a system makes it in the evening."""
+    schemes = ["light", "dark"] if size != "projector" else ["dark", "light"]
+    page, errors = opened(browser, settled, name, size, schemes[0])
+    assert_readable(page, f"{name}-{size}-{schemes[0]}")
+    before = page.evaluate(GROUND)
+    page.emulate_media(color_scheme=schemes[1])  # type: ignore[arg-type]
+    until(page, f"before => ({GROUND})() !== before", before)
+    page.wait_for_timeout(1000)  # until everything is drawn anew
+    assert_readable(page, f"{name}-{size}-{schemes[1]}")
+    assert errors == []
+    page.close()
+
+
+def assert_readable(page: Page, shot: str) -> None:
     SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}-{size}-{scheme}.png")
+    page.screenshot(path=SHOTS / f"{shot}.png")
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert page.evaluate(BEYOND) == []
     assert serious(page) == []
@@ -114,8 +127,6 @@ def test_a_page_fits_and_can_be_read_by_everyone(
         assert chart["alternative"].startswith(chart["title"]), chart
         assert not chart["lines"] or (chart["x"] and chart["y"]), chart
     assert page.get_by_text("Traceback").count() == 0
-    assert errors == []
-    page.close()
 
 
 def serious(page: Page) -> list[str]:
