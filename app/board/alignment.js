@@ -47,8 +47,7 @@ export class AlignmentPanel extends Panel {
   }
 
   draw({ arrays }) {
-    const width = this.picture.clientWidth;
-    const height = this.picture.clientHeight;
+    const { width, height } = this.room ?? this.measure();
     if (!width || !height) return false;
     const key = this.canvas.key(width, height);
     if (this.drawnAs === key && this.drawn === arrays) return false;

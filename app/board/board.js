@@ -238,6 +238,7 @@ class Board {
     const name = this.state?.name || this.about?.title || this.data.title;
     this.finely = true;
     try {
+      panel.measure();
       if (panel.draw && this.about) panel.draw(model, true);
       await savePicture(panel.node, "", { note: [name, ...chosen, shown >= 0 && `step ${count(shown)}`].filter(Boolean).join(" · "), file: name });
     } finally {
@@ -425,10 +426,11 @@ class Board {
     const model = this.#model();
     const { step } = model;
     let drawn = 0;
-    for (const panel of this.panels) {
-      if (!panel.draw || !this.about || !this.visible.has(panel)) continue;
+    const seen = this.about ? this.panels.filter((panel) => panel.draw && this.visible.has(panel)) : [];
+    for (const panel of seen) panel.measure();
+    for (const panel of seen) {
       const moving = panel.measured ? this.scalars.last : this.snapshots.version;
-      const key = [moving, this.ui, panel.picture.clientWidth, panel.picture.clientHeight, Boolean(window.Plotly)].join();
+      const key = [moving, this.ui, panel.room.width, panel.room.height, Boolean(window.Plotly)].join();
       if (key === panel.key && !(panel.stale && begun - panel.fullAt > SETTLE)) continue;
       const settled = key === panel.key;
       panel.key = key;

@@ -51,8 +51,7 @@ export class EvolutionPanel extends Panel {
   }
 
   draw(model) {
-    const width = this.picture.clientWidth;
-    const height = this.picture.clientHeight;
+    const { width, height } = this.room ?? this.measure();
     if (!width || !height) return false;
     const { canvas, trace } = this;
     this.history = model.history(trace.z, trace.sample ? this.context.sample() : null);

@@ -72,8 +72,7 @@ export class HistogramPanel extends Panel {
   }
 
   draw(model) {
-    const width = this.picture.clientWidth;
-    const height = this.picture.clientHeight;
+    const { width, height } = this.room ?? this.measure();
     if (!width || !height) return false;
     const ratio = this.context.pixels();
     const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];

@@ -10,7 +10,7 @@ import { number } from "./text.js";
 
 const CONFIG = { displayModeBar: false, doubleClick: false, responsive: false, scrollZoom: false, showTips: false };
 const WITH_BEST = ["loss", "metric"]; // panels that mark the step of the best validation
-const FULL = 3000; // ms after which a chart is redrawn in full even if only values changed
+const FULL = 15_000; // ms after which a chart is redrawn in full even if only values changed
 
 export class LinePanel extends Panel {
   /**
@@ -115,7 +115,8 @@ export class LinePanel extends Panel {
    * @param {boolean} settled nothing has changed since: draw in full, so that hovering finds every point
    */
   draw(model, settled = false) {
-    if (!window.Plotly || !this.plot.clientWidth) return false;
+    const { width, height } = this.room ?? this.measure();
+    if (!window.Plotly || !width) return false;
     const { state } = model;
     this.arrays = model.arrays;
     this.clipping = Boolean(state && (state.clip !== "none" || state.overrides?.some((o) => o.field === "clip")));
@@ -133,7 +134,6 @@ export class LinePanel extends Panel {
     }
     this.unzoom.hidden = !this.zoom;
     const yRange = this.zoom?.y ?? this.#yRange(range, log);
-    const { clientWidth: width, clientHeight: height } = this.plot;
     const look = { ...this.context.colours(), size: this.context.fontSize() };
     const best = WITH_BEST.includes(this.id) ? model.scalars.get("best/step")?.last : NaN;
     const marked = this.spec.column === "steps" && !this.own ? { ...model, best } : null;
@@ -142,7 +142,7 @@ export class LinePanel extends Panel {
     const now = performance.now();
     const same = !settled && looks === this.looks && !this.pointed && now - this.fullAt < this.patience;
     const { l, r, t, b } = layout.margin;
-    this.stale = same && move(this.plot, data, { left: l, right: r, top: t, bottom: b }, xRange, yRange, log);
+    this.stale = same && move(this.plot, data, { width: width - l - r, height: height - t - b }, xRange, yRange, log);
     if (this.stale) return true;
     this.looks = looks;
     this.fullAt = now;
@@ -205,7 +205,7 @@ export class LinePanel extends Panel {
   #thin(x, y, length, [low, high], out) {
     const from = Math.max(0, after(x, length, low) - 2);
     const to = Math.min(length, after(x, length, high) + 1);
-    const buckets = Math.min(this.x.length / 2, Math.max(64, Math.ceil(this.plot.clientWidth / 2)));
+    const buckets = Math.min(this.x.length / 2, Math.max(64, Math.ceil(this.room.width / 2)));
     const count = extremes(x, y, from, to, buckets, this.x, this.y);
     out.x = this.x.slice(0, count);
     out.y = this.y.slice(0, count);

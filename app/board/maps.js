@@ -75,8 +75,7 @@ export class MapPanel extends Panel {
   }
 
   draw(model) {
-    const width = this.picture.clientWidth;
-    const height = this.picture.clientHeight;
+    const { width, height } = this.room ?? this.measure();
     if (!width || !height) return false;
     const rows = this.#rows(model.arrays);
     const key = [this.canvas.key(width, height), this.layer, ...rows.map((row) => row.meta.name)].join();

@@ -27,6 +27,13 @@ export class Panel {
     );
   }
 
+  /** Take the room that the picture has. All panels do so before any is drawn: a drawing has the page laid out anew. */
+  measure() {
+    const place = this.plot ?? this.picture;
+    this.room = { width: place.clientWidth, height: place.clientHeight };
+    return this.room;
+  }
+
   /** @param {{number?: string, label?: string, sentence?: string}} reading */
   say({ number = "", label = "", sentence = "" }) {
     setText(this.number, number);

@@ -7,14 +7,12 @@
 /**
  * @param {HTMLElement} plot a Plotly chart of lines
  * @param {{x: ArrayLike<number>, y: ArrayLike<number|null>}[]} lines in the order of the traces
- * @param {{left: number, right: number, top: number, bottom: number}} margin px
+ * @param {{width: number, height: number}} area where the lines are, px
  * @returns {boolean} false where the chart does not look as expected: then draw it in full
  */
-export function move(plot, lines, margin, [x0, x1], [y0, y1], log) {
+export function move(plot, lines, { width, height }, [x0, x1], [y0, y1], log) {
   const paths = plot.querySelectorAll(".scatterlayer .trace path.js-line");
   if (paths.length !== lines.length || lines.some(({ x }) => typeof x[0] === "string")) return false;
-  const width = plot.clientWidth - margin.left - margin.right;
-  const height = plot.clientHeight - margin.top - margin.bottom;
   const acrossX = width / (x1 - x0);
   const acrossY = height / (y1 - y0);
   lines.forEach(({ x, y, line }, index) => {

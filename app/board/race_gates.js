@@ -225,6 +225,7 @@ class Side {
   draw() {
     if (!this.panel) return;
     const { arrays, step } = this.snapshots.view();
+    this.panel.measure();
     this.panel.draw({ arrays });
     setText(this.place, step < 0 ? "" : `at its step ${count(step)}`);
     const sample = this.about.samples?.[0]?.title ?? "";

@@ -54,7 +54,7 @@ export const TRAINING = {
     if (!found) return { number: "–", label, sentence: "How often each value occurs, over all units and time steps of the chosen sample." };
     const low = about.sigmoids?.includes(keep) ? 0 : -1;
     const high = about.unbounded?.includes(keep) ? (known.arrays.get(`range/${layer}.${keep}`)?.data[0] ?? 1) : 1;
-    const bytes = [...inside(found, known)].sort((a, b) => a - b);
+    const bytes = Uint8Array.from(inside(found, known)).sort();
     const value = (at) => low * high + (bytes[Math.floor(at * (bytes.length - 1))] / 255) * (high - low * high);
     const sentence = `Of the values of ${keep} half lie between ${number(value(0.25))} and ${number(value(0.75))}, all of them between ${number(value(0))} and ${number(value(1))}.`;
     return { number: number(value(0.5)), label, sentence };
