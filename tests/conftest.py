@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -20,6 +21,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("steady")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are processors: a third of its time a test waits for a page or a process."""
+    return min(6, 3 * (os.cpu_count() or 2) // 2)
 
 
 @pytest.fixture(autouse=True, scope="module")
