@@ -3,6 +3,9 @@
 A real server with two workers, ten real browser pages that are used all the time, runs that begin, end and are thrown
 away. Every 15 seconds the memory of each process is written down; the table at the end is that curve, and a straight
 line through what came after the first minutes says by how much each has grown. All samples are kept as JSON.
+
+Let nothing else run meanwhile: pages that several processes have in common are shared out among them (PSS), so that
+tests or another browser, as they come and go, move all figures by more than what is looked for.
 """
 
 from __future__ import annotations
