@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from contextlib import suppress
 
 REST = 10.0  # seconds between two times, for each takes some milliseconds
 ARENAS = 2  # heaps that threads share; else each of a server's many threads leaves holes in one of its own
@@ -19,9 +20,7 @@ _lock = threading.Lock()
 
 def share_arenas() -> None:
     """Let all threads that begin from now on take memory from the same few heaps."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, ARENAS)
+    _call("mallopt", _M_ARENA_MAX, ARENAS)
 
 
 def give_back() -> None:
@@ -31,6 +30,10 @@ def give_back() -> None:
         if time.monotonic() - _last < REST:
             return
         _last = time.monotonic()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    _call("malloc_trim", 0)
+
+
+def _call(name: str, *arguments: int) -> None:
+    """Call a function of the C library, if it has one of that name."""
+    with suppress(OSError, TypeError, AttributeError):  # Windows has no library that goes by no name
+        getattr(ctypes.CDLL(None), name)(*arguments)
