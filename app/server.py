@@ -95,6 +95,7 @@ hub = stream.Hub(services.store, services.engine_ready)
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """The page opens at once; store and workers come up meanwhile and go down with the server."""
     logs.set_up()
+    memory.share_arenas()
     _log.info("The server starts.", extra={"version": version("lstm-lab")})
     starting, tidying = _in_background(services.start), asyncio.create_task(_tidy(), name="tidy")
     try:
@@ -188,7 +189,6 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until interrupted; returns 1, with the reason in one line, where the address cannot be had."""
     asked = _parser().parse_args(arguments)
-    memory.share_arenas()
     address = asked.address or options.get_option("server.address") or "127.0.0.1"
     port = int(options.get_option("server.port") if asked.port is None else asked.port)
     try:

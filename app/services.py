@@ -104,12 +104,19 @@ def start() -> None:
         ensure_example()
         if not shows_only():
             engine().start()
-            engine().wait(WARM_AFTER)  # two cores: first the workers, without whom nothing trains
-        calculator.warm()
+        threading.Thread(target=_warm, args=(_engine,), daemon=True, name="warm").start()
         _log.info("The training processes start." if not shows_only() else "This server shows what others train.")
     except Exception as error:
         # The page opens all the same and says that nothing trains; the reason belongs to whoever started it.
         _log.error("The training processes could not be started: %s", error)
+
+
+def _warm(engine: Engine | None) -> None:
+    """Start the calculating process, after the workers: without them nothing trains, and there may be two cores."""
+    if engine is not None:
+        engine.wait(WARM_AFTER)
+    if engine is _engine:  # else all was closed meanwhile
+        calculator.warm()
 
 
 def close() -> None:

@@ -7,7 +7,7 @@ import { fits, nice, short, spoken, written } from "./marks.js";
 const LEAN = Math.PI / 3.2; // of words that are wider than a time step, while the lines of type have room
 const SMALLEST = 9; // px of type
 const LONGEST = 64; // px of a leaning word
-const NONE = [];
+const NONE = []; // always the same one, for what is kept by it
 
 export class Canvas {
   /** @param {any} context of the panel: `about`, `sample()`, `steps()`, `colours()`, `palettes()`, `fontSize()`, `pixels()` */

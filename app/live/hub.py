@@ -21,6 +21,8 @@ EACH = 0.002  # at least this for every viewer between two queries, so that a cl
 MOST = 0.2  # … up to this
 POINTS = 4000  # rows of a history frame
 
+Stamp = tuple[int, int] | None  # of `RunStore.stamp`
+
 _log = logging.getLogger("lstm-lab")
 
 
@@ -32,7 +34,6 @@ class Hub:
         self.topics: dict[str, Topic] = {}
         self._task: asyncio.Task[None] | None = None
         self._asked = asyncio.Event()
-        self._stamp: tuple[int, int] | None = None  # the store's, at the last look
         self.trouble = ""  # why the store cannot be read at the moment
 
     @property
@@ -100,11 +101,11 @@ class Hub:
                 self._asked.clear()
                 topics = list(self.topics.values())
                 try:
-                    store, read = await loop.run_in_executor(thread, self._look, topics)
+                    store, stamp, read = await loop.run_in_executor(thread, self._look, topics)
                     for topic, reading in read:
                         topic.take(reading)
                     self._say("")
-                    await self._rest(store, topics)
+                    await self._rest(store, stamp, topics)
                 except Exception as error:
                     if self._say(str(error) if isinstance(error, StoreError) else "The run store cannot be read."):
                         _log.error("The live stream cannot read the run store: %s", error)
@@ -112,9 +113,8 @@ class Hub:
         finally:
             thread.shutdown(wait=False)
 
-    async def _rest(self, store: RunStore, topics: list[Topic]) -> None:
+    async def _rest(self, store: RunStore, stamp: Stamp, topics: list[Topic]) -> None:
         """Until there may be something new: something was written, somebody came or went, or a while is over."""
-        stamp = self._stamp
         most = REST if stamp or all(time.monotonic() - topic.moved_at > 2 for topic in topics) else POLL
         end = time.monotonic() + most
         asked = await self._asked_within(min(MOST, EACH * self.viewers))
@@ -137,7 +137,7 @@ class Hub:
             topic.wake()
         return new
 
-    def _look(self, topics: list[Topic]) -> tuple[RunStore, list[tuple[Topic, Reading]]]:
+    def _look(self, topics: list[Topic]) -> tuple[RunStore, Stamp, list[tuple[Topic, Reading]]]:
         store = self.store()
-        self._stamp = store.stamp()  # before the look: what is written meanwhile is to be looked at next
-        return store, look(store, topics, self.ready())
+        stamp = store.stamp()  # before the look: what is written meanwhile is to be looked at next
+        return store, stamp, look(store, topics, self.ready())

@@ -1,7 +1,7 @@
 """Every task with every cell, attention and direction trains, or is refused in words; of each a part fills its panels.
 
-The other settings are drawn at random, the same every time. Which are drawn goes round the cells, so
-that each attention and direction is drawn for every task.
+The other settings are drawn at random, the same every time. Whose panels are filled goes round the cells, so that each
+attention and direction comes up once for every task.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.core.own_files import ready
 STEPS = 12
 SHORT = 8  # time steps, where the task lets one choose
 CELLS = get_args(ModelConfig.model_fields["cell"].annotation)
-DRAWN = len(CELLS)  # of as many settings one is drawn: over all cells, each attention and direction
+EACH = len(CELLS)  # of so many settings one fills its panels
 ATTENTIONS = get_args(ModelConfig.model_fields["attention"].annotation)
 
 
@@ -129,7 +129,7 @@ def test_every_combination_trains_and_one_of_some_fills_its_panels(name: str, ce
         assert picture.step == STEPS
         assert len(picture.samples) == len(about["samples"])
         sample = number % len(picture.samples)
-        if (number + CELLS.index(cell)) % DRAWN == 0:
+        if (number + CELLS.index(cell)) % EACH == 0:
             assert_filled(about, {**telemetry.table(steps), **picture.arrays, **picture.samples[sample]}, sample)
         trained += 1
     foresight = RunConfig.model_validate({"task": task}).task.spec.foresight
