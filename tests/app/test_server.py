@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -196,6 +197,45 @@ def test_an_empty_store_gets_an_example(tmp_path: Path, monkeypatch: pytest.Monk
         assert len(services.store().list()) == 2
         services.store().delete(example)
         assert services.ensure_example() is None
+    finally:
+        services.close()
+
+
+class ComingUp:
+    """Stands for an engine whose workers are not there yet."""
+
+    def __init__(self) -> None:
+        self.up = threading.Event()
+
+    def start(self) -> None: ...
+
+    def wait(self, timeout: float) -> bool:
+        return self.up.wait(timeout)
+
+    def close(self) -> None:
+        self.up.set()
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_calculating_process_follows_the_workers_and_holds_up_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    monkeypatch.setenv("LSTM_LAB_DATABASE", str(tmp_path / "runs.sqlite3"))
+    monkeypatch.delenv("LSTM_LAB_WORKERS", raising=False)
+    services.close()
+    engine, warmed = ComingUp(), list[bool]()
+    monkeypatch.setattr(services, "_engine", engine)
+    monkeypatch.setattr(services.calculator, "warm", lambda: warmed.append(engine.up.is_set()))
+    try:
+        services.start()  # does not wait for the workers
+        (waiting,) = (thread for thread in threading.enumerate() if thread.name == "warm")
+        assert not engine.up.is_set()
+        assert warmed == []
+        if closed:
+            services.close()
+        engine.up.set()
+        waiting.join(10)
+        assert warmed == ([] if closed else [True])
     finally:
         services.close()
 
