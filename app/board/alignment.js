@@ -47,7 +47,7 @@ export class AlignmentPanel extends Panel {
   }
 
   draw({ arrays }) {
-    const { width, height } = this.room ?? this.measure();
+    const { width, height } = this.room;
     if (!width || !height) return false;
     const key = this.canvas.key(width, height);
     if (this.drawnAs === key && this.drawn === arrays) return false;

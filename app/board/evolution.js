@@ -51,7 +51,7 @@ export class EvolutionPanel extends Panel {
   }
 
   draw(model) {
-    const { width, height } = this.room ?? this.measure();
+    const { width, height } = this.room;
     if (!width || !height) return false;
     const { canvas, trace } = this;
     this.history = model.history(trace.z, trace.sample ? this.context.sample() : null);

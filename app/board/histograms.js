@@ -72,7 +72,7 @@ export class HistogramPanel extends Panel {
   }
 
   draw(model) {
-    const { width, height } = this.room ?? this.measure();
+    const { width, height } = this.room;
     if (!width || !height) return false;
     const ratio = this.context.pixels();
     const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];

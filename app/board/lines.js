@@ -115,7 +115,7 @@ export class LinePanel extends Panel {
    * @param {boolean} settled nothing has changed since: draw in full, so that hovering finds every point
    */
   draw(model, settled = false) {
-    const { width, height } = this.room ?? this.measure();
+    const { width, height } = this.room;
     if (!window.Plotly || !width) return false;
     const { state } = model;
     this.arrays = model.arrays;

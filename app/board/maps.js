@@ -75,7 +75,7 @@ export class MapPanel extends Panel {
   }
 
   draw(model) {
-    const { width, height } = this.room ?? this.measure();
+    const { width, height } = this.room;
     if (!width || !height) return false;
     const rows = this.#rows(model.arrays);
     const key = [this.canvas.key(width, height), this.layer, ...rows.map((row) => row.meta.name)].join();

@@ -27,11 +27,13 @@ export class Panel {
     );
   }
 
-  /** Take the room that the picture has. All panels do so before any is drawn: a drawing has the page laid out anew. */
+  /**
+   * Take the room that the picture has: before each drawing, and for all panels before any of them is drawn, since to ask
+   * after a drawing has the whole page laid out anew.
+   */
   measure() {
     const place = this.plot ?? this.picture;
     this.room = { width: place.clientWidth, height: place.clientHeight };
-    return this.room;
   }
 
   /** @param {{number?: string, label?: string, sentence?: string}} reading */
