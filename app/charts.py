@@ -11,17 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
-import streamlit as st
 
 from app import theme
+from app.board.mounting import component, mounted
 from app.outside.static import static_url
 
-_LOADER = f"""
-const charts = import(new URL("{static_url("charts.js")}", location.origin));
-export default async (component) => (await charts).mount(component);
-"""
-
-_component = st.components.v2.component("lstm_lab_charts", js=_LOADER, isolate_styles=False)
+_component = component("charts")
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class Chart:
 
 def show(charts: Sequence[Chart], *, key: str, columns: int = 2) -> None:
     """Draw the charts in a grid of so many columns; on a narrow screen one below the other."""
-    _component(key=key, data=component_data(charts, columns))
+    mounted(_component, component_data(charts, columns), key=key)
 
 
 def component_data(charts: Sequence[Chart], columns: int) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class Element:
     @property
     def data(self) -> Any:
         """What a component was given."""
-        return json.loads(self.proto.json)
+        (given,) = json.loads(self.proto.json)
+        return given
 
     def called(self, words: str) -> bool:
         """Whether this is meant: by its label, by its key, or as a component by its name."""

@@ -8,21 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import streamlit as st
-
 from app import figures, theme
-from app.board.mounting import mounted
+from app.board.mounting import component, mounted
 from app.outside.static import static_url
 
 PREFIX = "/lab"
 
-# Streamlit sends this text with every rerun, so it only fetches the real thing.
-_LOADER = f"""
-const board = import(new URL("{static_url("board.js")}", location.origin));
-export default async (component) => (await board).mount(component);
-"""
-
-_component = st.components.v2.component("lstm_lab_board", js=_LOADER, isolate_styles=False)
+_component = component("board")
 
 
 def board(
@@ -42,20 +34,8 @@ def board(
     "rewind" | "reseed" | "override", "run": id} and, for some, "n", "field", "value". Without `editable` the
     run is to look at: no button changes it. `begins`, else `editable`, shows those that begin another run after it.
     """
-
-    def acted() -> None:
-        action = st.session_state[key]["action"]
-        if isinstance(action, Mapping):
-            on_action(action)
-
-    known = key in st.session_state
     data = component_data(run_id, editable=editable, begins=begins, title=title, only=only)
-    shown = mounted(_component, key=key, data=data, on_action_change=acted)
-    action = shown.get("action")
-    if isinstance(action, Mapping) and not known:
-        # The server was started anew under an open page: the first press comes before its callback is known here.
-        on_action(action)
-        st.rerun()
+    mounted(_component, data, key=key, event="action", hear=on_action)
 
 
 def component_data(

@@ -10,20 +10,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import streamlit as st
-
 from app import theme
-from app.board.mounting import mounted
+from app.board.mounting import component, mounted
 from app.outside.static import static_url
 from lstm_core.cells import CELLS
 from lstm_core.walk import Walk
 
-_LOADER = f"""
-const cell = import(new URL("{static_url("cell.js")}", location.origin));
-export default async (component) => (await cell).mount(component);
-"""
-
-_component = st.components.v2.component("lstm_lab_cell", js=_LOADER, isolate_styles=False)
+_component = component("cell")
 
 
 def cell(walk: Walk, *, at: int, about: str, key: str, on_place: Callable[[Mapping[str, Any]], None]) -> None:
@@ -31,18 +24,7 @@ def cell(walk: Walk, *, at: int, about: str, key: str, on_place: Callable[[Mappi
 
     `on_place` gets {"t": step, "unit": unit} once somebody rests at a step or wants another unit.
     """
-
-    def moved() -> None:
-        place = st.session_state[key]["place"]
-        if isinstance(place, Mapping):
-            on_place(place)
-
-    known = key in st.session_state
-    shown = mounted(_component, key=key, data=component_data(walk, at, about), on_place_change=moved)
-    place = shown.get("place")
-    if isinstance(place, Mapping) and not known:  # as in `board`: the page is older than the server
-        on_place(place)
-        st.rerun()
+    mounted(_component, component_data(walk, at, about), key=key, event="place", hear=on_place)
 
 
 def component_data(walk: Walk, at: int, about: str) -> dict[str, Any]:

@@ -8,19 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import streamlit as st
-
 from app import theme
 from app.board.board import PREFIX
-from app.board.mounting import mounted
+from app.board.mounting import component, mounted
 from app.outside.static import static_url
 
-_LOADER = f"""
-const runs = import(new URL("{static_url("runs.js")}", location.origin));
-export default async (component) => (await runs).mount(component);
-"""
-
-_component = st.components.v2.component("lstm_lab_runs", js=_LOADER, isolate_styles=False)
+_component = component("runs")
 
 
 def table(
@@ -39,19 +32,8 @@ def table(
 
     `on_action` gets {"name": …} with "runs", a list of ids, and for some "value"; `filter` comes with the filters.
     """
-
-    def acted() -> None:
-        action = st.session_state[key]["action"]
-        if isinstance(action, Mapping):
-            on_action(action)
-
-    known = key in st.session_state
     data = component_data(home=home, filters=filters, shown=shown, me=me)
-    action = mounted(_component, key=key, data=data, on_action_change=acted).get("action")
-    if isinstance(action, Mapping) and not known:
-        # As in `board`: pressed on a page that is older than the server.
-        on_action(action)
-        st.rerun()
+    mounted(_component, data, key=key, event="action", hear=on_action)
 
 
 def component_data(
