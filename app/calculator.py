@@ -7,12 +7,13 @@ is started when first needed (or by `warm`), ends with the server, and is replac
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 from app import turns
 
@@ -61,6 +62,8 @@ class _Calculator:
             self._running()
 
     def close(self) -> None:
+        if process := self._process:
+            process.kill()  # whoever waits for it holds the lock
         with self._lock:
             self._end()
 
@@ -116,9 +119,16 @@ def close() -> None:
 
 
 def main() -> None:
-    """Answer questions until there are none any more."""
+    """Answer questions until there are none any more, or nobody to hear the answers."""
     source, target = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # what a library prints must not come between
+    try:
+        _answer(source, target)
+    except BrokenPipeError:  # the server has ended; what is left to write at exit goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), target.fileno())
+
+
+def _answer(source: BinaryIO, target: BinaryIO) -> None:
     import torch
 
     torch.set_num_threads(1)

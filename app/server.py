@@ -30,6 +30,7 @@ from app.outside import cookies, health, logs, metrics
 from app.outside.gate import Gate
 from app.outside.headers import Headers, frame_ancestors
 from app.outside.patience import Patient
+from app.outside.preload import Preload
 from lstm_core.logs import wanted
 from lstm_core.runs import memory
 
@@ -133,7 +134,7 @@ def _in_background(work: Callable[[], None]) -> asyncio.Event:
 
 
 # What comes first sees a request first and its answer last.
-MIDDLEWARE = [Middleware(Headers), Middleware(Gate), Middleware(cookies.Cookies)]
+MIDDLEWARE = [Middleware(Headers), Middleware(Gate), Middleware(cookies.Cookies), Middleware(Preload)]
 
 app = st.App(
     HERE / "main.py",

@@ -214,4 +214,5 @@ def routes(hub: Hub) -> list[BaseRoute]:
         Route("/lab/runs", partial(rows.answer, hub, rows.Listing(hub.store))),
         *route.routes(hub.store),
         Route("/lab/static/{file}", serve_static),
+        Route("/lab/static/{version}/{file}", serve_static),
     ]

@@ -1,7 +1,7 @@
 """Components of the page: how one is made of a module of the board's folder, and put up.
 
 What a component is told goes as a list of one. Of a mapping Streamlit would ask whether one of its values is a data
-frame, and load pandas for that: half a second of the first page, and 70 MB.
+frame, and load pandas for that: half a second of the first page, and 60 MB.
 """
 
 from __future__ import annotations

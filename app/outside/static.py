@@ -1,7 +1,8 @@
 """Files for the browser: the board's own modules, and plotly.js out of the installed plotly package.
 
-An address that carries the current version (`?v=…`) may be kept for ever; any other is asked for again each time
-and answered by "not modified" where nothing changed.
+An address that carries the current version (`/lab/static/<version>/…`) may be kept for ever, and so may the modules
+that one imports from beside it; any other is asked for again each time and answered by "not modified" where nothing
+changed.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _plotly_version() -> str:
 
 def static_url(name: str) -> str:
     """The address of a board module, or of plotly, that a browser may keep for ever."""
-    return f"/lab/static/{name}?v={_plotly_version() if name == PLOTLY else static_version()}"
+    return f"/lab/static/{_plotly_version() if name == PLOTLY else static_version()}/{name}"
 
 
 def board_files() -> dict[str, Path]:
@@ -94,14 +95,14 @@ def plotly_gzip() -> bytes:
 
 
 def _answer(request: Request, body: bytes | None, tag: str, current: str, headers: dict[str, str]) -> Response:
-    headers |= {"ETag": f'"{tag}"', "Cache-Control": KEEP if request.query_params.get("v") == current else ASK}
+    headers |= {"ETag": f'"{tag}"', "Cache-Control": KEEP if request.path_params.get("version") == current else ASK}
     if f'"{tag}"' in request.headers.get("if-none-match", "").replace("W/", ""):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers)
 
 
 async def serve_static(request: Request) -> Response:
-    """`GET /lab/static/{file}`: only names that the board's folder lists, and plotly.min.js."""
+    """`GET /lab/static/{version}/{file}`, or without the version: what the board's folder lists, and plotly.min.js."""
     name = request.path_params["file"]
     if name == PLOTLY:
         return await _serve_plotly(request)

@@ -6,10 +6,12 @@ import math
 import operator
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +96,32 @@ def test_many_may_ask_at_once() -> None:
     for thread in asking:
         thread.join()
     assert found == [7] * 8
+
+
+def test_closing_waits_for_no_process_that_is_still_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, begun = tmp_path / "python", tmp_path / "begun"
+    slow.write_text(f"#!/bin/sh\ntouch {begun}\nexec sleep 600\n")
+    slow.chmod(0o755)
+    calculator.close()
+    monkeypatch.setattr(sys, "executable", str(slow))
+    warming = threading.Thread(target=calculator.warm, daemon=True)
+    warming.start()
+    deadline = time.monotonic() + 30
+    while not begun.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    closing = threading.Thread(target=calculator.close, daemon=True)
+    closing.start()
+    closing.join(30)
+    warming.join(30)
+    assert not closing.is_alive()
+    assert not warming.is_alive()
+
+
+def test_it_ends_without_a_word_when_nobody_hears_it_any_more() -> None:
+    command = [sys.executable, "-c", "from app.calculator import main; main()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, b"")

@@ -18,7 +18,7 @@ PATHS = (
     "/lab/runs/{id}/poll?after={n}&revision={n}&sample={n}", "/lab/runs/{id}/figures", "/lab/runs/{id}/findings",
     "/lab/runs/{id}/export/{file}", "/lab/runs?epoch={x}&after={n}", "/lab/races/{id}/curves",
     "/lab/races/{id}/figures",
-    "/lab/races/{id}/table.csv", "/lab/static/{js}?v={x}", "/healthz", "/metrics", "/lab/{x}", "/{x}", "/lab/stream",
+    "/lab/races/{id}/table.csv", "/lab/static/{x}/{js}", "/healthz", "/metrics", "/lab/{x}", "/{x}", "/lab/stream",
     "/_stcore/health", "/lab/runs/{id}/{x}", "/?run={id}&{x}={x}",
 )  # fmt: skip
 OURS = ("/lab/runs/", "/lab/races/", "/lab/static/")
