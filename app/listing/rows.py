@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from lstm_core.config import RunConfig
 from lstm_core.recipes import PRESET_TITLES
 from lstm_core.runs import telemetry
 from lstm_core.runs.overview import Entry
-from lstm_core.runs.records import StoreError
+from lstm_core.runs.records import OVER, StoreError
 from lstm_core.runs.store import RunStore
 
 FRESH = 0.5  # seconds for which what was read serves everyone who asks
@@ -36,6 +36,8 @@ ROWS, POINTS = 512, 48  # kept of a curve, and drawn
 WIDTH, HEIGHT = 100.0, 24.0  # of a drawn curve
 CLIP = 3.0  # times the first loss: what is higher is drawn at the top
 SHARES = ("accuracy", "exact")  # metrics of which more is better
+
+_NONE = np.empty(0, np.int32)
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,21 @@ class Named:
     words: str  # what a search looks through
 
 
-@dataclass
+@dataclass(frozen=True)
 class Curve:
     """What is known of a run's telemetry: the loss over the steps in at most `ROWS` rows, and the best metric."""
 
     revision: int = 0
     seq: int = -1
-    step: NDArray[Any] = field(default_factory=lambda: np.empty(0, np.int32))
-    loss: NDArray[Any] = field(default_factory=lambda: np.empty(0, np.float32))
+    step: NDArray[Any] = field(default_factory=lambda: _NONE)
+    loss: NDArray[Any] = field(default_factory=lambda: _NONE)
     best: float | None = None
     path: str = ""  # as it is drawn
+    last: float | None = None  # the newest loss; None where there is none, or none that is a number
+
+    def closed(self) -> Curve:
+        """What there is to say of a run that is over; whether it goes on after all is decided by its `seq`."""
+        return replace(self, step=_NONE, loss=_NONE)
 
 
 class Listing:
@@ -123,7 +130,8 @@ class Listing:
                 continue
             if time.monotonic() > until:
                 return True
-            self._curves[entry.id] = follow(store, entry, curve, self._named[entry.id].metric)
+            found = follow(store, entry, curve, self._named[entry.id].metric)
+            self._curves[entry.id] = found.closed() if entry.status in OVER else found
         return False
 
 
@@ -150,7 +158,7 @@ def _said(config: RunConfig) -> list[str]:
 
 def follow(store: RunStore, entry: Entry, curve: Curve | None, metric: str) -> Curve:
     """The curve with what was recorded since; read from its beginning where something was taken back."""
-    if curve is None or curve.revision != entry.revision:
+    if curve is None or curve.revision != entry.revision or not len(curve.step):
         curve = Curve(entry.revision)
     value = f"{metric}/val"
     better = max if metric in SHARES else min
@@ -169,7 +177,7 @@ def follow(store: RunStore, entry: Entry, curve: Curve | None, metric: str) -> C
     table = {"step": np.concatenate(steps), "loss": np.concatenate(losses).astype(np.float32)}
     if len(table["step"]) > ROWS:
         table = telemetry.thin(table, ROWS // 2)
-    return Curve(entry.revision, entry.seq, table["step"], table["loss"], best, drawn(table))
+    return Curve(entry.revision, entry.seq, table["step"], table["loss"], best, drawn(table), _last(table["loss"]))
 
 
 def drawn(table: telemetry.Columns) -> str:
@@ -194,15 +202,13 @@ def _row(entry: Entry, called: Named, curve: Curve | None) -> dict[str, Any]:
         "remaining": (entry.steps - entry.step) / entry.speed if going else None,
         "elapsed": entry.train_seconds,
         "curve": curve.path if curve is not None else None,
-        "loss": _last(curve),
+        "loss": curve.last if curve is not None else None,
         "best": curve.best if curve is not None else None,
     }
 
 
-def _last(curve: Curve | None) -> float | None:
-    """The newest loss; None where there is none, or none that is a number."""
-    value = next(iter(curve.loss[::-1]), None) if curve is not None else None
-    return float(value) if value is not None and np.isfinite(value) else None
+def _last(loss: NDArray[Any]) -> float | None:
+    return float(loss[-1]) if len(loss) and np.isfinite(loss[-1]) else None
 
 
 async def answer(hub: Hub, listing: Listing, request: Request) -> Response:

@@ -21,6 +21,7 @@ from concurrent.futures import CancelledError
 from dataclasses import astuple, dataclass
 from typing import Any
 
+import dask
 from distributed import Client, Future, KilledWorker
 from distributed.security import Security
 
@@ -178,7 +179,8 @@ class Engine:
                 raise RuntimeError("the local cluster did not start; its own message is above")
             told = json.loads(line)
             address, security = told["address"], Security(require_encryption=True, **told["keys"])
-        return Client(address, security=security, set_as_default=False, timeout="10s")
+        with dask.config.set({"distributed.admin.low-level-log-length": 0}):  # it would keep 1000 messages
+            return Client(address, security=security, set_as_default=False, timeout="10s")
 
     def _serve(self, client: Client) -> None:
         """Keep the workers busy until the engine closes; raises ConnectionError where the cluster is gone."""

@@ -98,6 +98,23 @@ def test_only_new_frames_are_read(store: RunStore, listing: Listing, monkeypatch
     assert row["loss"] == pytest.approx(1 / 5)
 
 
+def test_a_run_that_is_over_keeps_its_row_and_may_go_on(store: RunStore, listing: Listing) -> None:
+    run = store.create(RunConfig())
+    lease = leased(store, run)
+    measured(store, lease, 0, 9, 1)
+    store.release(lease, "failed")
+    (over,) = listing.since()["rows"]
+    assert over["status"] == "failed"
+    assert over["loss"] == pytest.approx(1 / 10)
+    store.desire(run, "running")
+    assert listing.since()["rows"][0]["curve"] == over["curve"] != ""
+    measured(store, leased(store, run), 10, 19, 2)
+    (row,) = listing.since()["rows"]
+    steps = np.arange(20)
+    assert row["curve"] == drawn({"step": steps, "loss": 1 / (1 + steps)})
+    assert row["loss"] == pytest.approx(1 / 20)
+
+
 def test_a_long_run_is_a_short_row(store: RunStore, listing: Listing) -> None:
     run = store.create(RunConfig().replace(**{"training.steps": 50_000}))
     lease = leased(store, run)

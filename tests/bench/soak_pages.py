@@ -20,6 +20,7 @@ from lstm_core.runs.store import RunStore
 SMALL = {"task.length": 20, "model.hidden_size": 16, "training.steps": 400, "training.batch_size": 32}
 TASKS = ("recall", "adding", "sine", "tagging", "brackets", "dates")
 WAITING, KEPT = 3, 12  # how many runs of nobody wait for a turn, and how many that are over are kept
+THROWN = 60.0  # seconds until one that was thrown away is gone for good: else the store would only grow
 ONE_BY_ONE = 4.0  # seconds between the first pages that are opened
 OVER_WORDS = ("finished", "finished early", "stopped", "failed")
 
@@ -163,4 +164,5 @@ async def supply(store: RunStore) -> None:
             await asyncio.to_thread(store.create, config)
         for run in [run for run in runs if run.status in OVER][KEPT:]:
             await asyncio.to_thread(store.delete, run.id)
+        await asyncio.to_thread(store.purge, THROWN)
         await asyncio.sleep(4)
