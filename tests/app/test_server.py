@@ -26,7 +26,7 @@ from websockets.asyncio.client import connect
 
 from app import services
 from app.outside.static import BOARD, board_files, plotly_path, static_url, static_version
-from app.server import configure
+from app.server import _listen, configure
 from lstm_core.config import RunConfig
 from lstm_core.runs.store import RunStore
 from tests import loops
@@ -149,6 +149,21 @@ def test_a_taken_port_is_said_in_one_line(showing: Server) -> None:
         assert told.stderr.count("\n") == 1
         assert reason in told.stderr
         assert given in told.stderr
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_nothing_that_is_said_waits_for_more(address: str) -> None:
+    async def accepted() -> int:
+        made: asyncio.Future[asyncio.Transport] = asyncio.get_running_loop().create_future()
+        listening = _listen(address, 0)
+        served = await asyncio.start_server(lambda _, writer: made.set_result(writer.transport), sock=listening)
+        async with served:
+            _, writer = await asyncio.open_connection(*listening.getsockname()[:2])
+            option = (await made).get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            writer.close()
+        return int(option)
+
+    assert loops.run(accepted()) != 0
 
 
 def test_it_ends_with_all_it_started(tmp_path: Path) -> None:
