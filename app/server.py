@@ -163,7 +163,7 @@ class _Server(uvicorn.Server):
 
 def _listen(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    # Named as TCP, or asyncio would not have what there is to say sent at once, and half of an answer waits up to 40 ms.
+    # Named as TCP, or asyncio would let the system hold back what is to be said, for up to 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name != "nt":  # there it would let two servers share a port

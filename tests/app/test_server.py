@@ -154,7 +154,7 @@ def test_a_taken_port_is_said_in_one_line(showing: Server) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_nothing_that_is_said_waits_for_more(address: str) -> None:
     async def accepted() -> int:
-        made: asyncio.Future[asyncio.Transport] = asyncio.get_running_loop().create_future()
+        made: asyncio.Future[asyncio.WriteTransport] = asyncio.get_running_loop().create_future()
         listening = _listen(address, 0)
         served = await asyncio.start_server(lambda _, writer: made.set_result(writer.transport), sock=listening)
         async with served:
