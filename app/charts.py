@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 from app import theme
 from app.board.mounting import component, mounted
-from app.outside.static import static_url
+from app.outside.static import PLOTLY, static_url
 
 _component = component("charts")
 
@@ -50,7 +50,7 @@ def component_data(charts: Sequence[Chart], columns: int) -> dict[str, Any]:
         "charts": [_specification(chart) for chart in charts],
         "columns": columns,
         "css": static_url("board.css"),
-        "plotly": static_url("plotly.min.js"),
+        "plotly": static_url(PLOTLY),
         "look": theme.look(),
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from app import figures, theme
 from app.board.mounting import component, mounted
-from app.outside.static import static_url
+from app.outside.static import PLOTLY, static_url
 
 PREFIX = "/lab"
 
@@ -55,7 +55,7 @@ def component_data(
         "only": list(only),
         "base": PREFIX,
         "css": static_url("board.css"),
-        "plotly": static_url("plotly.min.js"),
+        "plotly": static_url(PLOTLY),
         "panels": figures.outline(),
         "groups": dict(figures.GROUPS),
         "look": theme.look(),

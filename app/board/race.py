@@ -8,7 +8,7 @@ from typing import Any
 from app import theme
 from app.board.board import PREFIX
 from app.board.mounting import component, mounted
-from app.outside.static import static_url
+from app.outside.static import PLOTLY, static_url
 
 _component = component("race")
 
@@ -34,6 +34,6 @@ def component_data(race_id: str, *, editable: bool = True, title: str = "") -> d
         "base": PREFIX,
         "css": static_url("board.css"),
         "style": static_url("race.css"),
-        "plotly": static_url("plotly.min.js"),
+        "plotly": static_url(PLOTLY),
         "look": theme.look(),
     }

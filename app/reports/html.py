@@ -12,10 +12,10 @@ from html import escape
 from typing import Any
 
 import numpy as np
+from plotly.offline import get_plotlyjs
 
 from app.figures.filling import Array, softmax
 from app.outside.headers import script_hash
-from app.outside.static import plotly_path
 from app.reports.drawn import Chart, charts
 from app.reports.findings import Look, in_words
 from app.setting.fields import controls
@@ -72,7 +72,7 @@ def report(look: Look, store: RunStore) -> str:
     drawn = dict(charts(look, store))
     body = "\n".join([_head(look), _findings(findings), _settings(look), *_figures(drawn, findings), _answers(look)])
     data = json.dumps({f"chart-{name}": json.loads(figure.to_json()) for name, (_, _, figure) in drawn.items()})
-    plotly = plotly_path().read_text("utf-8")
+    plotly = get_plotlyjs()
     size = (len(body) + len(data) + len(plotly)) / 1e6
     foot = f"Made by LSTM Lab. This file has {number(size)} MB, {number(len(plotly) / 1e6)} of them plotly.js."
     return f"""<!doctype html>

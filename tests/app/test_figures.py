@@ -147,6 +147,14 @@ def test_every_axis_has_a_title(played: Played) -> None:
             assert axis.title.text or axis.visible is False or shared, f"{panel}: an axis without a title"
 
 
+def test_what_plotly_draws_in_a_page_is_scatters(played: Played) -> None:
+    # The file of plotly.js that pages load has these and bars; all else the board draws itself.
+    kinds = {panel.id: panel.kind for panel in figures.PANELS}
+    drawn = [(id, trace.type) for id, figure in drawings(played.about) if kinds[id] == "lines" for trace in figure.data]
+    assert len(drawn) > 10
+    assert {kind for _, kind in drawn} == {"scatter"}
+
+
 def test_specs_are_json_with_the_panels_that_fit(played: Played) -> None:
     specs = json.loads(json.dumps(figures.specs(played.about), allow_nan=False))
     ids = [panel["id"] for panel in specs["panels"]]

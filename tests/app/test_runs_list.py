@@ -161,6 +161,7 @@ def test_runs_over_each_other_are_told_apart_by_what_they_differ_in(store: RunSt
         runs.append(store.get(run))
     loss, metric = comparison.pictures(runs)
     assert [trace.name for trace in loss.figure.data] == ["Chrono", "PyTorch default"]
+    assert {trace.type for chart in (loss, metric) for trace in chart.figure.data} == {"scatter"}
     assert (metric.number, metric.label) == ("75\u202f%", "highest")
     assert metric.sentence == "The highest value, 75\u202f%, is that of “Chrono” at step 5."
     assert loss.sentence == "2 of 2 runs reach 0.167; “Chrono” is the first, at step 5."

@@ -20,12 +20,13 @@ from typing import Any
 
 import psutil
 import pytest
+from plotly.offline import get_plotlyjs_version
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
 
 from app import services
-from app.outside.static import BOARD, board_files, plotly_path, static_url, static_version
+from app.outside.static import BOARD, PLOTLY, board_files, plotly_gzip, static_url, static_version
 from app.server import _listen, configure
 from lstm_core.config import RunConfig
 from lstm_core.runs.store import RunStore
@@ -137,7 +138,7 @@ def test_streamlit_run_serves_the_same(tmp_path: Path) -> None:
         config = session(server).config
         assert config.toolbar_mode == config.ToolbarMode.MINIMAL
         assert not config.gather_usage_stats
-        assert fetch(f"{server.url}/lab/static/plotly.min.js")[0] == 200
+        assert fetch(f"{server.url}/lab/static/{PLOTLY}")[0] == 200
 
 
 def test_a_taken_port_is_said_in_one_line(showing: Server) -> None:
@@ -278,15 +279,20 @@ def test_only_the_boards_files_are_given_out(showing: Server) -> None:
         assert fetch(f"{base}/{name}")[0] in (400, 404)
 
 
-def test_plotly_comes_from_the_installed_package(showing: Server) -> None:
-    source = plotly_path().read_bytes()
-    url = showing.url + static_url("plotly.min.js")
+def test_plotly_is_served_as_small_as_it_is_kept(showing: Server) -> None:
+    url = showing.url + static_url(PLOTLY)
     status, body, headers = fetch(url, Accept_Encoding="gzip")
     assert (status, headers["Content-Encoding"]) == (200, "gzip")
-    assert len(body) < len(source) / 3
-    assert gzip.decompress(body) == source
+    assert body == plotly_gzip()
     assert "immutable" in headers["Cache-Control"]
-    assert fetch(url)[1] == source
+    assert fetch(url)[1] == gzip.decompress(body)
+
+
+def test_plotly_in_the_browser_is_of_the_version_that_python_has() -> None:
+    said = gzip.decompress(plotly_gzip())[:500].decode()
+    # The same of npm's plotly.js-basic-dist-min, compressed by gzip -9n, is to take its place.
+    assert f"(basic - minified) v{get_plotlyjs_version()}\n" in said
+    assert "MIT license" in said
 
 
 def test_the_version_follows_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,7 @@ def test_every_picture_of_every_cell_has_titles_and_words(cell: str) -> None:
     assert ("gates" in ids) == ("memory" in ids) == (not cell.startswith("rnn"))
     for chart in charts:
         json.loads(chart.figure.to_json())
+        assert {trace.type for trace in chart.figure.data} == {"scatter"}  # all that pages load of plotly.js, but bars
         for axis in (*chart.figure.select_xaxes(), *chart.figure.select_yaxes()):
             assert axis.title.text or axis.matches, chart.id
         assert chart.help

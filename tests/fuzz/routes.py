@@ -25,7 +25,7 @@ OURS = ("/lab/runs/", "/lab/races/", "/lab/static/")
 OTHERS = (b"Not Found", b"Only support bytes range", b"Range header")  # said by those who serve the document
 FILES = ("report.html", "script.py", "scalars.csv", "settings.json", "weights.safetensors", "x.html")
 ARRAYS = ("gradient/l0.fwd.h", "gate/l0.fwd.f", "attention", "step", "a/" * 8 + "a", "A" * 300)
-SCRIPTS = ("board.js", "frames.js", "board.css", "plotly.min.js", "../server.py", "%2e%2e/server.py", "route.py")
+SCRIPTS = ("board.js", "frames.js", "board.css", "plotly-basic.min.js", "../server.py", "%2e%2e/server.py", "route.py")
 METHODS = (*["GET"] * 20, "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW", "get")
 HEADERS = (
     "If-None-Match", "Origin", "Range", "Content-Length", "Transfer-Encoding", "Accept-Encoding", "Cookie", "Expect",

@@ -15,12 +15,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from plotly.offline import get_plotlyjs
 from pydantic import ValidationError
 from safetensors.torch import save
 from torch import nn
 
 from app.lessons import texts
-from app.outside.static import plotly_path
 from app.racing import route
 from app.reports import exports
 from app.reports.findings import look
@@ -189,7 +189,7 @@ def export(given: tuple[int, str]) -> None:
     run = runs[given[0]]
     store.rename(run, given[1])
     tags = Tags()
-    tags.feed(report(look(store, run), store).replace(plotly_path().read_text("utf-8"), ""))
+    tags.feed(report(look(store, run), store).replace(get_plotlyjs(), ""))
     assert tags.tags["script"] == 3, f"{tags.tags['script']} scripts"
     assert not {"img", "b", "a", "svg", "iframe", "object"} & set(tags.tags), f"elements from a text: {tags.tags}"
     assert not tags.running, f"handlers: {tags.running}"
