@@ -7,13 +7,13 @@ from pathlib import Path
 import streamlit as st
 
 from app import messages, turns
-from app.outside import metrics
+from app.outside import counters
 from app.people import signing, teaching
 from lstm_core.runs.records import StoreError
 
 HERE = Path(__file__).resolve().parent
 
-metrics.RERUNS.inc()
+counters.RERUNS.inc()
 st.set_page_config(
     page_title="LSTM Lab",
     page_icon=str(HERE.parent / "assets" / "icon.svg"),

@@ -25,8 +25,8 @@ import uvicorn
 from starlette.middleware import Middleware
 from streamlit import config as options
 
-from app import services, stream
-from app.outside import cookies, health, logs, metrics
+from app.behind import Behind
+from app.outside import cookies, counters, logs
 from app.outside.gate import Gate
 from app.outside.headers import Headers, frame_ancestors
 from app.outside.patience import Patient
@@ -82,14 +82,14 @@ def _typed(text: str) -> Any:
 def check(environment: Mapping[str, str] = os.environ) -> None:
     """Raise ValueError, with what would be right, for a setting of the server that cannot be used."""
     frame_ancestors(environment)
-    metrics.token(environment)
+    counters.token(environment)
     wanted(environment)
 
 
 _log = logging.getLogger("lstm-lab")
 configure()
 options.set_option("server.trustedUserHeaders", cookies.trusted(options.get_option("server.trustedUserHeaders")))
-hub = stream.Hub(services.store, services.engine_ready)
+behind = Behind()
 
 
 @contextlib.asynccontextmanager
@@ -98,17 +98,17 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     logs.set_up()
     memory.share_arenas()
     _log.info("The server starts.", extra={"version": version("lstm-lab")})
-    starting, tidying = _in_background(services.start), asyncio.create_task(_tidy(), name="tidy")
+    starting, tidying = _in_background(behind.start), asyncio.create_task(_tidy(), name="tidy")
     try:
         yield
     finally:
         _log.info("The server ends.")
         tidying.cancel()
-        await hub.close()
+        await behind.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WITHIN):
                 await starting.wait()
-                await _in_background(services.close).wait()
+                await _in_background(behind.end).wait()
 
 
 async def _tidy() -> None:
@@ -138,7 +138,7 @@ MIDDLEWARE = [Middleware(Headers), Middleware(Gate), Middleware(cookies.Cookies)
 
 app = st.App(
     HERE / "main.py",
-    routes=[*stream.routes(hub), *health.routes(hub)],
+    routes=[behind],
     middleware=MIDDLEWARE,
     lifespan=lifespan,
     on_script_error=logs.of_page,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lstm_core.runs.engine import Engine
 
 EXAMPLE = "Example: recall with chrono"
+PAGE_FIRST = 1.0  # seconds for a browser to open the page before the workers want all processors for their imports
 WARM_AFTER = 20.0  # seconds until the calculating process is started though the workers are not up yet
 EXAMPLE_SETTINGS = {"init": {"preset": "chrono"}, "training": {"steps": 300}}
 
@@ -98,10 +99,15 @@ def example_run_id() -> str | None:
         return _example or next((run.id for run in runs if run.step >= 0), None)
 
 
-def start() -> None:
-    """Open the store, begin the example if there is nothing else, start the workers. Blocks for seconds."""
+def start(closing: threading.Event | None = None) -> None:
+    """Open the store, begin the example if there is nothing else, start the workers. Blocks for seconds.
+
+    With `closing` the first page has a moment before the workers do; if that is set meanwhile none are started.
+    """
     try:
         ensure_example()
+        if closing is not None and closing.wait(PAGE_FIRST):
+            return
         if not shows_only():
             engine().start()
         threading.Thread(target=_warm, args=(_engine,), daemon=True, name="warm").start()

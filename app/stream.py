@@ -28,7 +28,7 @@ from app.listing import rows
 from app.live.fetch import SAMPLES, history, poll, snapshot
 from app.live.hub import Hub
 from app.live.topic import Topic, newest, reset
-from app.outside import metrics
+from app.outside import counters
 from app.outside.static import serve_static
 from app.racing import route
 from app.reports.exports import export
@@ -85,7 +85,7 @@ class Viewer:
             self.place, self.revision, self.returning = ask.after, ask.revision, ask.after >= 0
             self.version, self.missed = -1, ""
             self.snapshot_seen = self.sample_seen = ask.after
-            metrics.RECONNECTS.inc(self.returning)
+            counters.RECONNECTS.inc(self.returning)
             self.topic = self.hub.join(ask.watch, self.wake, self.sample)
             self.pictures = self.topic.pictures
         elif self.topic is not None:
@@ -134,7 +134,7 @@ class Viewer:
         messages += newest([topic.samples.get(self.sample)], self.sample_seen)
         if topic.snapshot is not None:
             self.snapshot_seen = topic.snapshot.seq
-            metrics.SKIPPED.inc(max(0, topic.pictures - self.pictures - 1))
+            counters.SKIPPED.inc(max(0, topic.pictures - self.pictures - 1))
             self.pictures = topic.pictures
         if (picture := topic.samples.get(self.sample)) is not None:
             self.sample_seen = picture.seq
@@ -173,7 +173,7 @@ async def _send(socket: WebSocket, viewer: Viewer) -> None:
             await viewer.wake.wait()
             viewer.wake.clear()
             for message in await viewer.due():
-                metrics.BYTES.inc(len(message))
+                counters.BYTES.inc(len(message))
                 if isinstance(message, str):
                     await socket.send_text(message)
                 else:

@@ -53,8 +53,12 @@ def serve(
     command: Sequence[str] = COMMAND,
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    answers: str = "/healthz",
 ) -> Iterator[Server]:
-    """Run a server with its database in `folder`; with no workers it shows what others write, and trains nothing."""
+    """Run a server with its database in `folder`; with no workers it shows what others write, and trains nothing.
+
+    It is there when it answers at the path `answers`.
+    """
     database, log = folder / "runs.sqlite3", folder / "server.log"
     own = {"LSTM_LAB_DATABASE": str(database), "LSTM_LAB_WORKERS": str(workers), "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as out:
@@ -62,20 +66,20 @@ def serve(
             command, stdout=out, stderr=out, env={**os.environ, **own, **(environment or {})}, cwd=cwd or folder
         )
     try:
-        yield Server(_address(process, log), process, database, log)
+        yield Server(_address(process, log, answers), process, database, log)
     finally:
         end(process)
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+def _address(process: subprocess.Popen[bytes], log: Path, path: str) -> str:
     """The address that the server prints, once it answers there."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         words = [word for word in log.read_text().split() if word.startswith("http://")]
         with contextlib.suppress(OSError):
-            if words and urllib.request.urlopen(f"{words[0]}/healthz", timeout=5).status == 200:
+            if words and urllib.request.urlopen(words[0] + path, timeout=5).status == 200:
                 return words[0]
-        time.sleep(0.05)
+        time.sleep(0.02)
     raise AssertionError(f"the server does not answer; it printed:\n{log.read_text()}")
 
 

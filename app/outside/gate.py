@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import config as options
 from streamlit import runtime
 
-from app.outside import metrics
+from app.outside import counters
 
 # Names that nobody can have in the world's directory of names, so that no page elsewhere can go by them.
 PRIVATE = ("localhost", "local", "lan", "internal", "home.arpa", "test")
@@ -142,7 +142,7 @@ class Gate:
             return
         status, reason = refused
         _log.info("A request was turned away: %s", reason)
-        metrics.TURNED_AWAY.labels(str(status)).inc()
+        counters.TURNED_AWAY.labels(str(status)).inc()
         if line:
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": reason})

@@ -11,7 +11,7 @@ import streamlit.logger
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from app.outside import headers, metrics
+from app.outside import counters, headers
 from lstm_core import logs
 
 _log = logging.getLogger("lstm-lab")
@@ -56,5 +56,5 @@ async def of_route(request: Request, error: Exception) -> Response:
 
 
 def _number() -> str:
-    metrics.ERRORS.inc()
+    counters.ERRORS.inc()
     return secrets.token_hex(4)

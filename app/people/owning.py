@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import streamlit as st
 
 from app import session
-from app.outside import cookies, metrics
+from app.outside import cookies, counters
 from lstm_core.runs.owners import new_token, owner_of, owner_of_person, same
 from lstm_core.runs.records import StoreError
 
@@ -88,7 +88,7 @@ def check(what: str, id: str, owner: str | None, kind: str = "run") -> None:
     """Raise NotYours, in words, where this page may not do `what` with a run or race of this owner."""
     if identity().may_change(owner):
         return
-    metrics.refused(what)
+    counters.refused(what)
     _log.warning("Refused: %s of %s %s by somebody whose it is not.", what, kind, id)
     whose = "nobody in particular" if owner is None else "someone else"
     if kind == "race":
@@ -99,7 +99,7 @@ def check(what: str, id: str, owner: str | None, kind: str = "run") -> None:
 def check_teacher(what: str) -> None:
     """Raise NotYours where this page is not a teacher's."""
     if not identity().teacher:
-        metrics.refused(what)
+        counters.refused(what)
         _log.warning("Refused: %s by somebody who is no teacher.", what)
         raise NotYours("Only a teacher can do this: sign in with the teacher's password first.")
 

@@ -92,7 +92,7 @@ async def _cold(turns: int) -> list[Row]:
         async with opened() as page:
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
                 began = time.perf_counter()
-                with serve(Path(folder), workers=2) as server:
+                with serve(Path(folder), workers=2, answers="/") as server:
                     await page.goto(f"{server.url}/?{SETTINGS}")
                     await page.locator(f"{TRAIN}:not([disabled])").wait_for()
                     usable.append(time.perf_counter() - began)
