@@ -68,7 +68,10 @@ def script(
         ("First weights", "\n\n\n".join(weights)),
         ("Training", "\n\n\n".join([*([NOW] if re.search(r"\bnow\(", training + data.text) else []), training, main])),
     ]
-    body = "torch.set_num_threads(1)  # the same sums in the same order, and faster for a network of this size"
+    body = (
+        "torch.set_num_threads(1)  # the same sums in the same order, and faster for a network of this size\n"
+        "torch.set_flush_denormal(True)  # what is too small to be a normal number is 0: processors are slow at those"
+    )
     for title, text in sections:
         start_of_block = text.startswith(("def ", "class ", "@"))
         body += f"\n\n\n# {title}\n" + ("\n\n" if start_of_block else "\n") + text

@@ -293,6 +293,7 @@ def test_a_script_refuses_another_file_than_that_of_its_run(tmp_path: Path) -> N
     (tmp_path / "other.csv").write_bytes(data + b"2030-01-01,1,2\n")
     names: dict[str, Any] = {"__name__": "script"}
     exec(text, names)
+    torch.set_flush_denormal(False)  # the script is meant to be a program of its own
     with pytest.raises(SystemExit, match=r"other.csv is not the file of the run: the SHA-256"):
         names["load"](tmp_path / "other.csv")
 
@@ -322,7 +323,7 @@ def test_scripts_are_written_as_this_project_is(tmp_path: Path) -> None:
 
 def test_a_script_has_what_its_run_uses_and_nothing_else() -> None:
     plain, full = script(RunConfig()), script(DECODED)
-    assert len(plain.splitlines()) <= 170
+    assert len(plain.splitlines()) <= 171
     for word in ("Attention", "clip", "dropout", "pack_padded", "Decoder", "learning_rate(", "keys"):
         assert word not in plain
     for word in ("class Attention", "dropout=DROPOUT", "pack_padded_sequence", "self.decoder", "bidirectional=True"):

@@ -134,6 +134,23 @@ def test_snapshots_are_due_at_the_first_and_the_last_step() -> None:
     assert taken == [8]
 
 
+def test_what_is_too_small_for_a_normal_number_is_0_within_a_step_and_only_there() -> None:
+    config = small(task={"name": "adding", "length": 10}, training={"steps": 5, "optimizer": "sgd"})
+    state, tiny = TrainState(config), torch.finfo(torch.float32).tiny
+    with torch.no_grad():
+        state.model.head.weight.mul_(1e-37)
+    inputs, targets, _ = as_tensors(state.data.train.batch(0, config.training.batch_size, config.training.seed))
+    loss = nn.functional.mse_loss(state.model(inputs).prediction, targets)
+    recurrent = [state.model.rnn.weight_ih_l0, state.model.rnn.weight_hh_l0]
+    expected = torch.autograd.grad(loss, recurrent)
+    assert all(0 < float(gradient.abs().max()) < tiny for gradient in expected)
+    list(train(config, state, until=0))
+    for weight in recurrent:
+        assert weight.grad is not None
+        assert not weight.grad.any()
+    assert float(torch.tensor(1e-39) * 1.0) > 0
+
+
 def test_a_finished_run_has_nothing_more_to_give() -> None:
     config = small()
     state = TrainState(config)
@@ -409,7 +426,7 @@ def test_any_settings_train_or_are_stopped_in_words(config: RunConfig) -> None:
     config = config.replace(
         **{"training.steps": 2, "training.batch_size": min(config.training.batch_size, 8)}
         | {"training.patience": None, "training.device": "cpu"}
-        | ({"task": ready(config.task.name)} if config.task.needs_file else {})
+        | ({"task": ready(config.task.name), "training.bptt_length": None} if config.task.needs_file else {})
         | {"model.hidden_size": min(config.model.hidden_size, 24), "model.embedding_size": 8}
         | {"model.proj_size": min(config.model.proj_size, 5) if config.model.hidden_size > 5 else 0}
     )
