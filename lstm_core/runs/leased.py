@@ -94,16 +94,9 @@ class LeasedWrites:
             )
 
     def wishes(self, lease: Lease) -> Wishes:
-        """What is wanted of the leased run now; cheap enough for every 50 ms. Raises LeaseLost."""
-        asked_for = {"run": lease.run_id, "fence": lease.fence}
+        """What is wanted of the leased run now. Raises LeaseLost."""
         with self._database.glance() as connection:
-            row = connection.execute(_WISHES, asked_for).one_or_none()
-            if row is None:
-                raise LeaseLost(lease.run_id)
-            desired, target, asked, others, running = row
-            rows = connection.execute(_REQUESTS, {"run": lease.run_id}).all() if asked else ()
-        requests = tuple(Request(*each) for each in rows)
-        return Wishes(desired, target, requests, others, running)
+            return _wished(connection, lease)
 
     def apply_override(self, lease: Lease, request_id: int, step: int) -> None:
         """Record that a requested change takes effect at `step`."""
@@ -131,14 +124,16 @@ class LeasedWrites:
         train_seconds: float | None = None,
     ) -> None:
         """Add frames whose numbers follow on those stored, with the last recorded step and the state of the work."""
-        given = {"step": step, "status": status, "speed": speed, "train_seconds": train_seconds}
-        values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        if encoded:
-            values["seq"] = telemetry.heading(encoded[-1]).seq
         with self._database.write() as connection:
-            renew(connection, lease, ("state_version",) if status else (), **values)
-            if encoded:
-                pieces.write(connection, lease.run_id, encoded)
+            _append(connection, lease, encoded, step=step, status=status, speed=speed, train_seconds=train_seconds)
+
+    def report(
+        self, lease: Lease, encoded: Sequence[bytes], *, step: int, speed: float | None, train_seconds: float
+    ) -> Wishes:
+        """`append` and `wishes` at once, which a worker does twenty times a second."""
+        with self._database.write() as connection:
+            _append(connection, lease, encoded, step=step, speed=speed, train_seconds=train_seconds)
+            return _wished(connection, lease)
 
     def checkpoint(self, lease: Lease, step: int, data: bytes, name: str = "latest") -> None:
         """Keep the state from which the run goes on by measuring `step`; small frames are merged on the way."""
@@ -235,3 +230,21 @@ def _fenced(connection: sa.Connection, lease: Lease) -> Any:
     if row is None or row.fence != lease.fence:
         raise LeaseLost(lease.run_id)
     return row
+
+
+def _append(connection: sa.Connection, lease: Lease, encoded: Sequence[bytes], **given: Any) -> None:
+    values = {name: value for name, value in given.items() if value is not None}
+    if encoded:
+        values["seq"] = telemetry.heading(encoded[-1]).seq
+    renew(connection, lease, ("state_version",) if "status" in values else (), **values)
+    if encoded:
+        pieces.write(connection, lease.run_id, encoded)
+
+
+def _wished(connection: sa.Connection, lease: Lease) -> Wishes:
+    row = connection.execute(_WISHES, {"run": lease.run_id, "fence": lease.fence}).one_or_none()
+    if row is None:
+        raise LeaseLost(lease.run_id)
+    desired, target, asked, others, running = row
+    rows = connection.execute(_REQUESTS, {"run": lease.run_id}).all() if asked else ()
+    return Wishes(desired, target, tuple(Request(*each) for each in rows), others, running)

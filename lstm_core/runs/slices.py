@@ -136,6 +136,7 @@ class _Work:
         self.since = 0.0  # when the first of the steps was measured
         self.snapshots: list[Snapshot] = []
         self.pictured = -1
+        self.stamp: tuple[int, int] | None = None  # of the store, when it was asked last
         self.spent = False  # whether the run has had all the time that it may have
         if not lease.described:
             patiently(store.describe, lease, self.state.about)
@@ -189,7 +190,7 @@ class _Work:
                 return True, wishes
             until = self.state.step  # one step more, for a picture of the step that it rests at
         look = time.monotonic() + (LOOK if self.state.step else 0.0)
-        write = look
+        write, new = look, wishes
         for item in train(self.config, self.state, until=until, overrides=overrides):
             if isinstance(item, Snapshot):
                 self.snapshots.append(item)
@@ -202,12 +203,11 @@ class _Work:
             now = time.monotonic()
             if now < look:
                 continue
+            new = self.flush() if now >= write else self.asked(new)
             if now >= write:
-                self.flush()
                 write = now + FLUSH
             if now - self.saved > max(CHECKPOINT, WORTH * self.keeping):
                 self.checkpoint()
-            new = patiently(self.store.wishes, self.lease)
             if new.requests or (new.desired, new.target) != (wishes.desired, wishes.target):
                 return False, new
             if self.worked > self.most:
@@ -236,10 +236,18 @@ class _Work:
         first = self.lease.step < 0
         return slice_seconds(wishes.others_waiting, wishes.running, first) if seconds is None else seconds
 
-    def flush(self) -> None:
-        """Write what is measured: one scalars frame, and the frames of each snapshot."""
+    def asked(self, known: Wishes) -> Wishes:
+        """What is wanted now; `known` where nothing was written anywhere since that was asked for."""
+        stamp = self.store.stamp()
+        if stamp is not None and stamp == self.stamp:
+            return known
+        self.stamp = stamp
+        return patiently(self.store.wishes, self.lease)
+
+    def flush(self) -> Wishes:
+        """Write what is measured, one scalars frame and the frames of each snapshot; returns what is wanted now."""
         if not self.steps:
-            return
+            return patiently(self.store.wishes, self.lease)
         first, last = self.steps[0].step, self.steps[-1].step
         table = telemetry.table([(item.step, item.scalars) for item in self.steps])
         self.seq += 1
@@ -250,10 +258,11 @@ class _Work:
                 kind, sample = ("sample", index - 1) if index else ("snapshot", None)
                 self.seq += 1
                 encoded.append(telemetry.encode(kind, arrays, self.seq, snapshot.step, snapshot.step, sample))
-        patiently(
-            self.store.append, self.lease, encoded, step=last, speed=self._speed(last + 1), train_seconds=self.worked
-        )
+        speed = self._speed(last + 1)
+        wishes = patiently(self.store.report, self.lease, encoded, step=last, speed=speed, train_seconds=self.worked)
         self.steps, self.snapshots = [], []
+        self.stamp = self.store.stamp()  # whoever wrote in between is heard at the next flush
+        return wishes
 
     def checkpoint(self, keep: bool = True) -> None:
         """Write everything measured and the state that belongs to it, and `keep` it beside later ones."""

@@ -33,6 +33,7 @@ WRITES: list[Callable[[RunStore, Lease], object]] = [
     lambda store, lease: store.release(lease, "finished"),
     lambda store, lease: store.wishes(lease),
     lambda store, lease: store.append(lease, []),  # what the heartbeat does
+    lambda store, lease: store.report(lease, [rows(5, 9, 2)], step=9, speed=None, train_seconds=1.0),
     lambda store, lease: store.keep_state(lease, 7, b"zombie"),
     lambda store, lease: store.adopt(lease, store.create(small()), 3, True),
 ]
@@ -66,6 +67,18 @@ def test_every_write_under_a_lease_is_tried() -> None:
     }
     tried = {name for write in WRITES for name in write.__code__.co_names}  # type: ignore[attr-defined]
     assert takes_one <= tried
+
+
+def test_a_report_is_written_and_answered_at_once(store: RunStore, lease: Lease) -> None:
+    store.request_override(lease.run_id, "clip", "norm")
+    store.desire(store.create(small()), "running")
+    told = store.report(lease, [rows(0, 4, 1)], step=4, speed=10.0, train_seconds=0.5)
+    assert told == store.wishes(lease)
+    assert [request.field for request in told.requests] == ["clip"]
+    assert told.others_waiting == 1
+    run = store.get(lease.run_id)
+    assert (run.step, run.seq, run.speed, run.train_seconds) == (4, 1, 10.0, 0.5)
+    assert store.scalars(lease.run_id)["step"].tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("write", WRITES)

@@ -244,6 +244,21 @@ def test_a_state_that_takes_long_to_keep_is_kept_less_often(store: RunStore, mon
     assert kept == [1, STEPS + 1]
 
 
+def test_between_two_reports_the_store_is_asked_only_where_something_was_written(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = store.create(small(100_000))
+    calls: list[str] = []
+    for name in ("wishes", "report"):
+        asked = getattr(RunStore, name)
+        monkeypatch.setattr(RunStore, name, lambda *a, f=asked, n=name, **k: (calls.append(n), f(*a, **k))[1])
+    monkeypatch.setattr(slices, "FLUSH", 1e9)
+    monkeypatch.setattr(slices, "LOOK", 0.0)
+    work(store, take(store, run), watch=at(400, lambda: store.desire(run, "paused")))
+    assert store.get(run).step < 410  # what somebody else writes is heard at the next step
+    assert calls.count("wishes") < 20 or store.stamp() is None  # and it was asked only then
+
+
 def test_a_deleted_run_is_let_go(store: RunStore) -> None:
     run = store.create(small(100_000))
     with pytest.raises(LeaseLost):
