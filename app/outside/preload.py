@@ -109,7 +109,8 @@ class Preload:
             await send(begun)
             await send({"type": "http.response.body", "body": page})
 
-        await self.app(scope, receive, told)
+        plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        await self.app({**scope, "headers": plain}, receive, told)
 
 
 def _is_page(begun: Message) -> bool:

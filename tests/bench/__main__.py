@@ -29,23 +29,26 @@ seconds and megabytes are this machine's own.
 P1  Training with everything on (every scalar of every step, norms by gate, pictures, the store, one viewer) ÷ a bare
     loop of the same model with torch's fused Adam. The floor is the bare loop: 1 would mean that nothing of all this
     costs training anything. In one process, without store and pictures, the loop alone is at 0.98 to 1.01; pictures
-    take 1 % and leave cold caches behind, which takes as much again; writing twenty times a second and asking forty
-    times what is wished take 2 %. The rest is the second core: whatever works there slows the first one by a share.
+    take 1 % and leave cold caches behind, which takes as much again; a report twenty times a second, at 2 ms with
+    caches that training has emptied, takes 4 %, and the state that is kept every two seconds 1 %. A run that has learnt
+    its task is another matter: a bare loop then slows down, up to six times, for its gradients become denormal numbers.
 P2  The same ÷ how one looks inside today: nn.LSTMCell with a hook that keeps the gates, and TensorBoard's histograms of
     all weights and gradients, at each step (as often as the program measures norms) or as often as it takes pictures.
 P3  Every gate of every step by `trace`, gradients through time by `gradient_flow`, against the usual loops. The floor
     of `trace` is torch's own LSTM kernel, one matrix product of all steps, and one multiply-add a step for c: at H 64
     these take 1.35 of its 1.65 ms, so that no more than about 4 can be reached there.
 P4  From a press, or from the start of the server, to what one waits for, found out within the page. Of the time to a
-    page that can be used 1.3 s are the server's imports and 2 s are Streamlit's own scripts in the browser. Of the time
-    from a press to a point the page's rerun takes a third, the browser's drawing of it and of the charts the rest.
+    page that can be used 0.6 s pass until the server answers (imports of Streamlit, nearly all), 0.3 s until the
+    browser shows that answer, 1 s for Streamlit's and the board's scripts, which come in some 150 files, and 0.5 s for
+    the controls. Of the time from a press to a point the page's rerun takes a third, the browser's drawing of it and of
+    the charts the rest.
 P5  The age of the oldest point of each drawing when the drawing is done. A worker writes every 50 ms, the server looks
     5 ms later at most, the page draws up to every 50 ms: about 55 ms on average and 105 ms at most is what these leave.
 P6  A hundred viewers that draw nothing, on the machine that trains; one update is one frame that reached one of them.
 P7  The browser's main thread, with every panel open and in view at once, which no screen shows.
 P8  A run of a million steps with the scalars of a real one.
-P9  2 would be the most that two workers can reach; both are slowed by each other, and the end of each run tests it,
-    with few bits too, which the script does not.
+P9  2 would be the most that two workers can reach; both are slowed by each other, the end of each run tests it, with
+    few bits too, which takes over 0.1 s and the script does not do, and P1 counts here as well.
 P10 Time of the workers that no run counts as its own: loading, keeping, the way from one slice to the next.
 P11 Memory as Linux shares it out among processes that have the same pages (PSS).
 """

@@ -41,6 +41,7 @@ def test_all_that_is_named_is_there(showing: Server, named: dict[str, set[str]])
         for path in named["/"] | named["/compare"]:
             assert client.get(path).status_code == 200, path
     assert not [path for path in named["/compare"] if path.startswith("/lab/static/")]
+    assert {path for path in named["/"] if not path.startswith("/lab/static/")} == named["/compare"]
 
 
 def test_a_page_is_whole_and_nothing_else_is_touched(showing: Server) -> None:
