@@ -45,6 +45,7 @@ page = st.navigation(PAGES, position="top")
 try:
     with turns.turn():
         page.run()
+    messages.delivered()
 except StoreError as error:
     # The pages say it themselves where they begin; this is for trouble that comes while one is being drawn.
     messages.unusable(error)

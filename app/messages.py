@@ -9,7 +9,7 @@ import streamlit as st
 from app import services
 from app.people import owning
 from app.plain import plain
-from app.session import Session
+from app.session import Session, current
 from lstm_core.runs.records import StoreError
 
 AGAIN = 3.0  # seconds between two looks whether the store can be used again
@@ -28,9 +28,18 @@ def refusals(here: Session) -> None:
     if not here.told and not owning.identity().lasting:
         here.told = True
         st.toast(TEMPORARY, icon=":material/cookie_off:", duration="infinite")
-    while here.refusals:
-        said = plain(here.refusals.pop(0))
+    here.shown = [*here.refusals]
+    for said in map(plain, here.shown):
         st.toast(said, icon=":material/info:", duration="long" if len(said) > LONG else "short")
+
+
+def delivered() -> None:
+    """The page was drawn to its end: what it said need not be said again.
+
+    One that a second press has overtaken may not have reached the browser with anything that it said.
+    """
+    here = current()
+    here.refusals, here.shown = [said for said in here.refusals if said not in here.shown], []
 
 
 def unusable(error: StoreError) -> None:

@@ -44,7 +44,8 @@ class Session:
     own: dict[str, str] = field(default_factory=dict)  # what the address of this page says besides settings and run
     notes: list[str] = field(default_factory=list)  # what gave way to the last change
     problems: list[str] = field(default_factory=list)  # what of the address could not be used
-    refusals: list[str] = field(default_factory=list)  # what the last button could not do; shown once
+    refusals: list[str] = field(default_factory=list)  # what the last button could not do; shown once …
+    shown: list[str] = field(default_factory=list)  # … and which of that the page has just shown
     rejected: dict[str, str] = field(default_factory=dict)  # setting → why the file brought for it cannot be used
     brought: int = 0  # how many files were brought: each uploader takes one and gives way to a fresh one
     query: dict[str, str] | None = None  # the address as this session knows it

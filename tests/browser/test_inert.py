@@ -83,7 +83,7 @@ def test_names_and_data_are_text_on_every_page(page: Page, showing: Server, name
     page.goto(f"{showing.url}/runs?compare={table.id},{text.id}")
     expect(page.locator('[data-panel="loss"] .scatterlayer path.js-line').first).to_be_attached()
     inert(page)
-    assert page.locator(".runs-name bdi").first.is_visible(), "a name stands apart from the line around it"
+    expect(page.locator(".runs-name bdi").first).to_be_visible()  # a name stands apart from the line around it
     page.goto(f"{showing.url}/cell?run={table.id}&of=run")
     inert(page)
     page.goto(f"{showing.url}/compare?vary=model.cell&task=csv&task.file={table.config.task.model_dump()['file']}")
