@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import urlencode
@@ -14,7 +15,7 @@ from urllib.parse import urlencode
 from playwright.async_api import Error, Page
 
 from lstm_core.config import RunConfig
-from lstm_core.runs.records import OVER, StoreError
+from lstm_core.runs.records import OVER, RunNotFound, StoreError
 from lstm_core.runs.store import RunStore
 
 SMALL = {"task.length": 20, "model.hidden_size": 16, "training.steps": 400, "training.batch_size": 32}
@@ -163,6 +164,7 @@ async def supply(store: RunStore) -> None:
             config = RunConfig.model_validate({"task": {"name": task}, "training": {"steps": 200, "seed": number}})
             await asyncio.to_thread(store.create, config)
         for run in [run for run in runs if run.status in OVER][KEPT:]:
-            await asyncio.to_thread(store.delete, run.id)
+            with suppress(RunNotFound):  # a page was quicker
+                await asyncio.to_thread(store.delete, run.id)
         await asyncio.to_thread(store.purge, THROWN)
         await asyncio.sleep(4)
