@@ -1,6 +1,6 @@
 """What is behind the pages, loaded while a browser fetches the first of them: the store, the routes, the engine.
 
-That takes half as long as all that the first answer needs, and a browser has other things to do meanwhile.
+To load them takes longer than all that the first answer needs, and a browser has other things to do meanwhile.
 """
 
 from __future__ import annotations

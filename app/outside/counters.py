@@ -1,4 +1,4 @@
-"""What this server counts, apart from those who read it: whoever counts need not load the store for it."""
+"""What this server counts, and the token for reading it; `metrics` answers, and loads the store for that."""
 
 from __future__ import annotations
 

@@ -203,9 +203,10 @@ class _Work:
             now = time.monotonic()
             if now < look:
                 continue
-            new = self.flush() if now >= write else self.asked(new)
             if now >= write:
-                write = now + FLUSH
+                new, write = self.flush() or new, now + FLUSH
+            else:
+                new = self.asked(new)
             if now - self.saved > max(CHECKPOINT, WORTH * self.keeping):
                 self.checkpoint()
             if new.requests or (new.desired, new.target) != (wishes.desired, wishes.target):
@@ -244,10 +245,13 @@ class _Work:
         self.stamp = stamp
         return patiently(self.store.wishes, self.lease)
 
-    def flush(self) -> Wishes:
-        """Write what is measured, one scalars frame and the frames of each snapshot; returns what is wanted now."""
+    def flush(self) -> Wishes | None:
+        """Write what is measured, one scalars frame and the frames of each snapshot; returns what is wanted now.
+
+        None where there is nothing to write.
+        """
         if not self.steps:
-            return patiently(self.store.wishes, self.lease)
+            return None
         first, last = self.steps[0].step, self.steps[-1].step
         table = telemetry.table([(item.step, item.scalars) for item in self.steps])
         self.seq += 1
