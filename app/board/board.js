@@ -3,7 +3,7 @@
 import { AlignmentPanel } from "./alignment.js";
 import { inShort } from "./answering.js";
 import { Crosshair } from "./crosshair.js";
-import { el } from "./dom.js";
+import { el, rootOf } from "./dom.js";
 import { Findings, FindingsPanel, Headline, show } from "./findings.js";
 import { EvolutionPanel } from "./evolution.js";
 import { Scalars, decode } from "./frames.js";
@@ -127,7 +127,7 @@ class Board {
   #build() {
     this.sampler = new Sampler((sample) => this.#choose(sample));
     this.columns = { steps: el("div.lab-column"), time: el("div.lab-column") };
-    this.root = el(
+    this.root = rootOf(
       "div.lab-board",
       { "data-mode": "light" },
       this.top,

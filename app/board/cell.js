@@ -4,7 +4,7 @@ import { Drawing } from "./cell_draw.js";
 import { Equations, sentence, valuesAt } from "./cell_math.js";
 import { NARROW, WIDE, scene } from "./cell_scene.js";
 import { Strip } from "./cell_strip.js";
-import { el, icon, setAttribute, setText } from "./dom.js";
+import { el, icon, rootOf, setAttribute, setText } from "./dom.js";
 import { lookOf } from "./look.js";
 
 const PACE = 900; // ms for each step while it plays
@@ -30,7 +30,7 @@ class Cell {
     this.t = 0;
     this.part = "all";
     this.leave = () => setTimeout(() => this.parent.isConnected || this.close());
-    this.root = el("div.cell-root");
+    this.root = rootOf("div.cell-root");
     this.#build();
     this.parent.append(this.root);
     this.onKey = (event) => this.#press(event);

@@ -1,6 +1,6 @@
 /** Charts that change with the settings of a page: each keeps its place, its zoom and its switched-off lines. */
 
-import { el, setAttribute } from "./dom.js";
+import { el, rootOf, setAttribute } from "./dom.js";
 import { load, lookOf } from "./look.js";
 import { Panel } from "./panel.js";
 
@@ -22,7 +22,7 @@ class Grid {
   constructor(parent) {
     this.parent = parent;
     this.charts = new Map();
-    this.root = el("div.lab-board.lab-charts");
+    this.root = rootOf("div.lab-board.lab-charts");
     this.parent.append(this.root);
     this.resized = new ResizeObserver(() => this.wake());
     this.leave = () => setTimeout(() => this.parent.isConnected || this.close());

@@ -19,6 +19,14 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
+/**
+ * The outermost node of a component. It keeps to itself that something within begins to fade: what Streamlit's lists are
+ * made with remembers every such node until it hears the end, and that never comes from a page that was left meanwhile.
+ */
+export function rootOf(tag, properties = {}, ...children) {
+  return el(tag, { ontransitionrun: (event) => event.stopPropagation(), ...properties }, ...children);
+}
+
 /** Set a text only when it differs: an unchanged node costs no layout. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;

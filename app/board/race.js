@@ -1,6 +1,6 @@
 /** A race: asks for what is new while it goes on, and draws every run, each value's median and band, and the table. */
 
-import { el, setAttribute, setText } from "./dom.js";
+import { el, rootOf, setAttribute, setText } from "./dom.js";
 import { decode } from "./frames.js";
 import { load, lookOf } from "./look.js";
 import { toggle } from "./panel.js";
@@ -95,7 +95,7 @@ class Race {
       colour: (value) => this.#colour(value),
     });
     this.gates = new Gates({ base: this.data.base, look: () => this.look, gates: this.data.look.gates, fontSize: () => 12 });
-    this.root = el(
+    this.root = rootOf(
       "div.lab-board.race",
       {},
       el("div.lab-top", {}, el("header.lab-headline", {}, this.name, this.link, this.state), this.buttons),

@@ -1,6 +1,6 @@
 /** The table of all runs: asks the server for what changed, finds, sorts, chooses; what is pressed goes to Python. */
 
-import { el, setAttribute, setText } from "./dom.js";
+import { el, rootOf, setAttribute, setText } from "./dom.js";
 import { lookOf } from "./look.js";
 import { ACTIONS, COLUMNS, STATES, WHOSE, applies, changeable, mine } from "./runs_words.js";
 import { Row } from "./runs_row.js";
@@ -99,7 +99,7 @@ class Table {
     this.table = el("table.runs-table", { "aria-label": "Runs" }, el("thead", {}, el("tr", {}, el("th.runs-check", { scope: "col" }, this.all), ...this.heads)), this.body);
     this.nothing = el("p.runs-nothing", { hidden: true });
     this.more = el("button.lab-button.runs-more", { type: "button", hidden: true, onclick: () => this.#showMore() });
-    this.root = el(
+    this.root = rootOf(
       "div.lab-board.lab-runs",
       { "data-mode": "light" },
       el("div.runs-top", {}, el("div.runs-bar", {}, this.search, this.whose, this.state, this.of, this.count), el("div.runs-bar.runs-actions", { role: "group", "aria-label": "What to do with the chosen runs" }, ...this.buttons, this.tally)),

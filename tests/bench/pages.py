@@ -30,6 +30,7 @@ SETTINGS = "task=recall&task.length=40&training.steps=100"
 WATCHED = {"task.length": 50, "model.hidden_size": 32, "training.steps": 1_000_000, "training.validate_every": 1000}
 LARGE = {"task.length": 100, "model.hidden_size": 64, "model.num_layers": 2, "training.steps": 1_000_000}
 TRAIN = ".st-key-start button"
+BREATH = 1.0  # seconds a run goes on before it is paused, and from the press until nothing can still come
 
 # Presses Train, and tells after how many ms the first points of the new run were drawn.
 PRESS = """async (train) => {
@@ -42,6 +43,21 @@ PRESS = """async (train) => {
   const draws = window.__lab.draws;
   while (window.__lab.draws === draws || window.__lab.step < 0) { late(); await frame(); }
   return performance.now() - began;
+}"""
+# Presses Pause, and tells after how many ms the step counter last changed.
+PAUSE = """async (breath) => {
+  const count = document.querySelector(".lab-state .lab-rest");
+  const step = () => count.textContent.split("/")[0];
+  let last = step(), changed = performance.now();
+  const watching = new MutationObserver(() => {
+    if (step() !== last) { last = step(); changed = performance.now(); }
+  });
+  watching.observe(count, { childList: true, characterData: true, subtree: true });
+  const clicked = changed = performance.now();
+  document.querySelector(".lab-transport button").click();
+  await new Promise((held) => setTimeout(held, 1000 * breath));
+  watching.disconnect();
+  return changed - clicked;
 }"""
 OPEN = """for (const chip of document.querySelectorAll('.lab-groups .lab-chip[aria-expanded="false"]:not([hidden])'))
   chip.click();"""
@@ -60,7 +76,7 @@ SCRUB = """async (seconds) => {
 
 
 def measure(short: bool = True) -> list[Row]:
-    """P4, P5 and P7."""
+    """P4, P5 and P7, and how soon a button acts."""
     return asyncio.run(_measure(short))
 
 
@@ -70,6 +86,7 @@ async def _measure(short: bool) -> list[Row]:
         await settled(server.store())
         async with opened() as page:
             rows += await _warm(server, page, 8 if short else 30)
+            rows += await _paused(server, page, 5 if short else 20)
             rows += await _drawn(server, page, 6.0 if short else 30.0)
         async with opened(height=6000) as page:
             rows += await _costs(server, page, 4.5 if short else 20.0)
@@ -114,6 +131,23 @@ async def _warm(server: Server, page: Page, turns: int) -> list[Row]:
         Row("P4", "Train → first point drawn", found, "ms", ""),
         Row("P4", f"Train → first point drawn, p95 of {turns}", [_p95(found)], "ms", "≤ 400"),
     ]
+
+
+async def _paused(server: Server, page: Page, turns: int) -> list[Row]:
+    """A run is paused and resumed: each button acts at once."""
+    store = server.store()
+    run = store.create(RunConfig().replace(**WATCHED))
+    await page.goto(f"{server.url}/?run={run}")
+    await _reached(page, 200)
+    found = []
+    for _ in range(turns):
+        found.append(float(await page.evaluate(PAUSE, BREATH)))
+        await page.locator(".lab-transport button").first.click()
+        await _reached(page, 1 + await page.evaluate("window.__lab.step"))
+        await asyncio.sleep(BREATH)
+    store.desire(run, "stopped")
+    store.close()
+    return [Row("R5", "Pause pressed → the last step is counted", found, "ms", "≤ 300")]
 
 
 async def _drawn(server: Server, page: Page, seconds: float) -> list[Row]:
