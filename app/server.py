@@ -38,7 +38,7 @@ HERE = Path(__file__).resolve().parent
 SETTINGS = HERE.parent / ".streamlit" / "config.toml"
 CLOSE_WITHIN = 4.0  # seconds for the engine to let go, of the five that a shutdown may take
 MOST_CONNECTIONS = 900  # at once; a system often lets a program have about 1000
-TIDY = 30.0  # seconds between two times that memory is given back
+TIDY = 10.0  # seconds between two times that memory is given back
 PING = 20.0  # seconds between two pings, and until a silent viewer counts as gone
 
 
