@@ -28,7 +28,8 @@ import { Transport } from "./transport.js";
 import { WordsPanel } from "./words.js";
 
 const KINDS = { lines: LinePanel, maps: MapPanel, alignment: AlignmentPanel, words: WordsPanel, findings: FindingsPanel, evolution: EvolutionPanel, histograms: HistogramPanel };
-const SETTLE = 400; // ms after the last change until charts are drawn in full
+const SETTLE = 400; // ms after the last change until the large numbers are its own
+const REST = 2000; // ms until a chart that was only moved is drawn in full; one that is pointed at is so at once
 const FINE = 2; // pixels of a saved map for each of the page, at least
 const SPEAK = 250; // ms between two changes of the words and large numbers
 
@@ -215,8 +216,6 @@ class Board {
     this.panels = specs.map((spec) => Object.assign(spec.figure ? new KINDS[spec.kind](spec, context) : new Panel(spec), {
       column: spec.column,
       group: this.data.only?.length ? "main" : spec.group,
-      // moves with every step; the others with every snapshot
-      measured: spec.column === "steps" && spec.kind === "lines" && spec.figure?.layout.meta?.axis !== "own",
       key: "",
     }));
     const main = this.panels.filter((panel) => panel.group === "main");
@@ -233,7 +232,7 @@ class Board {
   /** A panel as a file: drawn in full and finely, with the run, the choices and the step that it shows. */
   async #picture(panel) {
     const { step, ...model } = this.#model();
-    const shown = model.at ?? (panel.measured ? this.scalars.last : step);
+    const shown = model.at ?? (panel.along ? this.scalars.last : step);
     const chosen = [...panel.node.querySelectorAll("select")].filter((select) => !select.hidden).map((select) => select.selectedOptions[0]?.textContent);
     const name = this.state?.name || this.about?.title || this.data.title;
     this.finely = true;
@@ -314,7 +313,6 @@ class Board {
 
   goto(step) {
     this.snapshots.goto(step);
-    this.ui += 1;
     this.wordsAt = 0;
     this.wake();
   }
@@ -429,21 +427,22 @@ class Board {
     const seen = this.about ? this.panels.filter((panel) => panel.draw && this.visible.has(panel)) : [];
     for (const panel of seen) panel.measure();
     for (const panel of seen) {
-      const moving = panel.measured ? this.scalars.last : this.snapshots.version;
+      const moving = panel.along ? this.scalars.last : this.snapshots.version; // with every step, or with every snapshot
       const key = [moving, this.ui, panel.room.width, panel.room.height, Boolean(window.Plotly)].join();
-      if (key === panel.key && !(panel.stale && begun - panel.fullAt > SETTLE)) continue;
-      const settled = key === panel.key;
+      const pointed = panel.point?.(model.at) ?? true;
+      if (pointed && key === panel.key && !(panel.stale && begun - panel.drawnAt > REST)) continue;
+      const settled = pointed && key === panel.key;
       panel.key = key;
       if (panel.draw(model, settled)) drawn += 1;
     }
     if (this.crosshair.t !== null) this.crosshair.draw();
-    if (begun - (this.wordsAt ?? 0) > SPEAK) this.#read(model, begun);
-    else this.pace.later(SETTLE);
+    const spoken = begun - (this.wordsAt ?? 0) > SPEAK;
+    if (spoken) this.#read(model, begun);
     Object.assign(this.counters, { step: this.scalars.last, snapshot: step });
-    if (!drawn) return;
-    this.pace.spent(this.made);
-    this.made = null;
-    this.pace.later(SETTLE); // once nothing moves: the last large numbers, and charts that were only moved, in full
+    if (drawn) this.pace.spent(this.made);
+    if (drawn) this.made = null;
+    if (drawn || !spoken) this.pace.later(SETTLE);
+    else if (seen.some((panel) => panel.stale)) this.pace.later(REST);
   }
 
   #read({ arrays, at, first }, now) {

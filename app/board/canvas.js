@@ -7,6 +7,7 @@ import { fits, nice, short, spoken, written } from "./marks.js";
 const LEAN = Math.PI / 3.2; // of words that are wider than a time step, while the lines of type have room
 const SMALLEST = 9; // px of type
 const LONGEST = 64; // px of a leaning word
+const STOPS = 32; // colours of a palette in the scale beside a map
 const NONE = []; // always the same one, for what is kept by it
 
 export class Canvas {
@@ -16,7 +17,7 @@ export class Canvas {
     this.node = el("canvas.lab-canvas", { "aria-hidden": "true" });
     this.pen = this.node.getContext("2d");
     this.images = new Map();
-    this.bars = new Map();
+    this.stops = new Map();
     this.between = [];
   }
 
@@ -120,8 +121,10 @@ export class Canvas {
   scale(palette, { top, height, low, high, ends = [short(low), short(high)] }) {
     const { pen, size } = this;
     const x = this.width - this.beside.right + 8;
-    pen.imageSmoothingEnabled = true;
-    pen.drawImage(this.#bar(palette), x, top, 6, height);
+    const colours = pen.createLinearGradient(0, top + height, 0, top);
+    for (const [place, colour] of this.#stops(palette)) colours.addColorStop(place, colour);
+    pen.fillStyle = colours;
+    pen.fillRect(x, top, 6, height);
     pen.font = this.#font(size - 2);
     pen.fillStyle = this.context.colours().tokens.quiet;
     pen.textAlign = "left";
@@ -131,17 +134,14 @@ export class Canvas {
     if (height > size * 2) pen.fillText(ends[0], x + 10, top + height);
   }
 
-  #bar(palette) {
-    if (!this.bars.has(palette)) {
-      const canvas = el("canvas", { width: 1, height: 256 });
-      const pen = canvas.getContext("2d");
-      const pixels = pen.createImageData(1, 256);
-      const words = new Uint32Array(pixels.data.buffer);
-      words.forEach((_, k) => (words[k] = palette[255 - k]));
-      pen.putImageData(pixels, 0, 0);
-      this.bars.set(palette, canvas);
+  /** A palette as [place, colour] for a gradient. */
+  #stops(palette) {
+    if (!this.stops.has(palette)) {
+      const bytes = new Uint8Array(palette.buffer, palette.byteOffset, palette.byteLength); // red, green, blue, opaque
+      const places = Array.from({ length: STOPS + 1 }, (_, k) => Math.round((255 * k) / STOPS));
+      this.stops.set(palette, places.map((place) => [place / 255, `rgb(${bytes.slice(4 * place, 4 * place + 3)})`]));
     }
-    return this.bars.get(palette);
+    return this.stops.get(palette);
   }
 
   /** The inputs' marks, those that decide with a bar above them, and the numbers of the time steps; as many as fit. */

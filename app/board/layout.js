@@ -10,7 +10,7 @@ const SHORT = { learning_rate: "lr", clip: "clip", clip_threshold: "threshold" }
  * @param {any} figure as Python drew it
  * @param {{tokens: Object<string, string>, swap: Object<string, string>, font: string, size: number}} look
  * @param {{width: number, height: number, xRange: number[], yRange: number[], log: boolean, zoom: any, timed: boolean,
- *          marked: {state: any, at: number|null}|null}} now `marked`: what to mark on an axis of training steps
+ *          marked: {state: any, best: number}|null}} now `marked`: what to mark on an axis of training steps
  */
 export function layoutOf(figure, look, { width, height, xRange, yRange, log, zoom, timed, marked }) {
   const { tokens, swap, font, size } = look;
@@ -66,13 +66,16 @@ export function layoutOf(figure, look, { width, height, xRange, yRange, log, zoo
 /** Whether the x axis is one of dates. */
 export const hasDates = (figure) => figure.data.some((trace) => typeof trace.x?.[0] === "string");
 
-/** Vertical lines: where a setting was changed, the best validation, and the step one has scrubbed to. */
-function marks({ state, at, best }, tokens) {
-  const vertical = (x, line) => ({ type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, line });
+const vertical = (x, line) => ({ type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, line });
+
+/** Vertical lines: where a setting was changed, and the best validation. */
+function marks({ state, best }, tokens) {
   const changes = (state?.overrides ?? []).map((o) => vertical(o.step, { color: tokens.faint, width: 1 }));
-  if (Number.isFinite(best)) changes.push(vertical(best, { color: tokens.quiet, width: 1, dash: "dot" }));
-  return at === null ? changes : [...changes, vertical(at, { color: tokens.ink, width: 1.5 })];
+  return Number.isFinite(best) ? [...changes, vertical(best, { color: tokens.quiet, width: 1, dash: "dot" })] : changes;
 }
+
+/** The line at the step that one has scrubbed to. */
+export const here = (at, tokens) => vertical(at, { color: tokens.ink, width: 1.5 });
 
 function labels({ state, best }, tokens, size, [low, high]) {
   const label = (x, text, more) => ({

@@ -1,9 +1,9 @@
 /** Line charts: a Plotly figure from Python, filled from the buffers, redrawn in place. */
 
 import { after, extremes, smooth } from "./frames.js";
-import { move } from "./quick.js";
-import { layoutOf } from "./layout.js";
+import { here, layoutOf } from "./layout.js";
 import { Panel, toggle } from "./panel.js";
+import { move, moveLast } from "./quick.js";
 import { Range, stepLimit } from "./ranges.js";
 import { el, setAttribute } from "./dom.js";
 import { number } from "./text.js";
@@ -23,10 +23,12 @@ export class LinePanel extends Panel {
     this.context = context;
     this.timed = spec.figure.layout.meta?.axis === "time";
     this.own = spec.figure.layout.meta?.axis === "own"; // neither time steps nor steps of training
+    this.along = spec.column === "steps" && !this.own; // the training
     this.plot = el("div.lab-plot");
     this.picture.prepend(this.plot);
     this.ranges = { linear: new Range(), log: new Range() };
     this.zoom = null;
+    this.at = null; // the step at which it is drawn now
     this.smoothed = new Map();
     this.revision = 0;
     this.patience = FULL * (0.8 + 0.4 * Math.random()); // so that not all charts are due at once
@@ -136,19 +138,34 @@ export class LinePanel extends Panel {
     const yRange = this.zoom?.y ?? this.#yRange(range, log);
     const look = { ...this.context.colours(), size: this.context.fontSize() };
     const best = WITH_BEST.includes(this.id) ? model.scalars.get("best/step")?.last : NaN;
-    const marked = this.spec.column === "steps" && !this.own ? { ...model, best } : null;
+    const marked = this.along ? { state, best } : null;
     const layout = layoutOf(this.spec.figure, look, { width, height, xRange, yRange, log, zoom: this.zoom, timed: this.timed, marked });
-    const looks = JSON.stringify([layout, data.map(({ x, y, mode, ...look }) => [look, mode === "lines" ? 0 : x.length])]);
-    const now = performance.now();
+    const looks = JSON.stringify([layout, this.along && model.at === null, data.map(({ x, y, mode, ...look }) => [look, mode === "lines" ? 0 : x.length])]);
+    const now = (this.drawnAt = performance.now());
     const same = !settled && looks === this.looks && !this.pointed && now - this.fullAt < this.patience;
     const { l, r, t, b } = layout.margin;
-    this.stale = same && move(this.plot, data, { width: width - l - r, height: height - t - b }, xRange, yRange, log);
+    this.across = { left: l, width: width - l - r, range: xRange };
+    this.stale = same && move(this.plot, data, { width: width - l - r, height: height - t - b }, xRange, yRange, log) && this.point(model.at);
     if (this.stale) return true;
     this.looks = looks;
     this.fullAt = now;
-    window.Plotly.react(this.plot, data, { ...layout, datarevision: ++this.revision }, CONFIG);
+    this.at = model.at;
+    const shapes = this.along && model.at !== null ? [...layout.shapes, here(model.at, look.tokens)] : layout.shapes;
+    window.Plotly.react(this.plot, data, { ...layout, shapes, datarevision: ++this.revision }, CONFIG);
     if (!this.listening) this.#listen();
     return true;
+  }
+
+  /**
+   * Move the line at the step that one has scrubbed to, on an axis of training steps.
+   * @returns {boolean} false where it comes or goes: then draw in full
+   */
+  point(at) {
+    if (!this.along || at === this.at) return true;
+    if (at === null || (this.at ?? null) === null) return false;
+    const { left, width, range } = this.across;
+    this.at = at;
+    return moveLast(this.plot, left + ((at - range[0]) / (range[1] - range[0])) * width);
   }
 
   #yRange(range, log) {

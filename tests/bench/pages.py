@@ -61,6 +61,19 @@ PAUSE = """async (breath) => {
 }"""
 OPEN = """for (const chip of document.querySelectorAll('.lab-groups .lab-chip[aria-expanded="false"]:not([hidden])'))
   chip.click();"""
+# Keeps every picture as high as it is in this window, and tells how high one would be that shows all of the page.
+KEEP = """() => {
+  const board = document.querySelector(".lab-board"), probe = board.appendChild(document.createElement("div"));
+  probe.style.height = "var(--row)";
+  const row = probe.clientHeight, pictures = [...board.querySelectorAll(".lab-picture")];
+  const heights = pictures.map((picture) => picture.clientHeight);
+  probe.remove();
+  board.style.setProperty("--row", `${row}px`);
+  pictures.forEach((picture, place) => (picture.style.height = `${heights[place]}px`));
+  return document.querySelector("[data-testid=stMain]").scrollHeight + 200;
+}"""
+SEEN = """() => [...document.querySelectorAll("[data-panel]")].map((panel) => panel.getBoundingClientRect())
+  .filter(({ top, bottom, height }) => height && top >= 0 && bottom <= innerHeight).length"""
 # Moves the timeline's slider to and fro, and tells the ms between the frames that the browser showed meanwhile.
 SCRUB = """async (seconds) => {
   const slider = document.querySelector(".lab-slider"), last = Number(slider.max), times = [];
@@ -88,17 +101,17 @@ async def _measure(short: bool) -> list[Row]:
             rows += await _warm(server, page, 8 if short else 30)
             rows += await _paused(server, page, 5 if short else 20)
             rows += await _drawn(server, page, 6.0 if short else 30.0)
-        async with opened(height=6000) as page:
+        async with opened() as page:
             rows += await _costs(server, page, 4.5 if short else 20.0)
     return rows
 
 
 @asynccontextmanager
-async def opened(height: int = HEIGHT) -> AsyncIterator[Page]:
+async def opened() -> AsyncIterator[Page]:
     """A page of a browser of its own."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(**launch_options())  # type: ignore[arg-type]
-        yield await browser.new_page(viewport={"width": WIDTH, "height": height})
+        yield await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         await browser.close()
 
 
@@ -184,7 +197,10 @@ async def _costs(server: Server, page: Page, seconds: float) -> list[Row]:
     await page.goto(f"{server.url}/?run={run}")
     await _reached(page, 20)
     await page.evaluate(OPEN)
-    await asyncio.sleep(3.0)
+    await asyncio.sleep(2.0)
+    await page.set_viewport_size({"width": WIDTH, "height": await page.evaluate(KEEP)})
+    await asyncio.sleep(2.0)
+    panels = await page.evaluate(SEEN)
     costs = []
     session = await page.context.new_cdp_session(page)
     await session.send("Performance.enable")
@@ -193,7 +209,6 @@ async def _costs(server: Server, page: Page, seconds: float) -> list[Row]:
         await asyncio.sleep(seconds / 3)
         after, last = await _busy(session), await page.evaluate("window.__lab.draws")
         costs.append(1000 * (after - before) / max(1, last - drawn))
-    panels = await page.locator("[data-panel]:visible").count()
     store.desire(run, "paused")
     await asyncio.sleep(2.0)
     times = [float(each) for each in await page.evaluate(SCRUB, seconds)]

@@ -104,8 +104,9 @@ def test_where_sockets_are_blocked_the_page_fetches(page: Page, showing: Server,
 
 
 def steps_of(page: Page) -> list[int]:
-    """The steps on the chart's raw train line, once it is drawn in full."""
-    page.wait_for_timeout(1200)
+    """The steps on the chart's raw train line, pointed at: only then it is drawn in full at once."""
+    page.locator('[data-panel="loss"] .lab-plot').hover()
+    page.wait_for_timeout(300)
     x = "Array.from(document.querySelector('[data-panel=\"loss\"] .js-plotly-plot').data[0].x)"
     found: list[int] = page.evaluate(x)
     assert all(before < after for before, after in pairwise(found))
