@@ -94,6 +94,31 @@ def test_a_lost_line_is_said_and_what_was_missed_comes(page: Page, showing: Serv
     assert steps_of(page) == list(range(player.step + 1))
 
 
+HERE = """() => {
+  const plot = document.querySelector('[data-panel="loss"] .js-plotly-plot'), { xaxis } = plot._fullLayout;
+  const drawn = [...plot.querySelectorAll(".shapelayer path")].map((path) => Number(/M([^,]+)/.exec(path.getAttribute("d"))[1]));
+  return drawn.length ? xaxis.p2d(drawn.at(-1) - xaxis._offset) : null;
+}"""
+
+
+def test_a_line_stands_at_the_step_that_is_shown_and_moves_without_a_new_drawing(
+    page: Page, showing: Server, player: Player
+) -> None:
+    show(page, showing, player, 10)
+    for _ in range(4):
+        drawn(page, player.play(10))
+    slider = page.get_by_label("Step shown on all panels")
+    slider.fill("9")
+    until(page, f"() => Math.abs(({HERE})() - 9) < 0.2")
+    page.evaluate("() => { window.before = Plotly.react; Plotly.react = () => { throw new Error('drawn anew'); }; }")
+    for step in (19, 49, 29):
+        slider.fill(str(step))
+        until(page, f"step => Math.abs(({HERE})() - step) < 0.2", arg=step)
+    page.evaluate("() => { Plotly.react = window.before; }")
+    page.locator(".lab-live").click()
+    until(page, f"() => ({HERE})() === null")
+
+
 def test_where_sockets_are_blocked_the_page_fetches(page: Page, showing: Server, player: Player) -> None:
     page.route_web_socket("**/lab/stream", lambda line: line.close())
     show(page, showing, player, 5)
