@@ -6,12 +6,13 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from app import calculator
 from lstm_core import files, logs
 from lstm_core.config import RunConfig
-from lstm_core.runs.records import RunNotFound
+from lstm_core.runs.records import RunNotFound, StoreError
 from lstm_core.runs.statistics import Statistics
 from lstm_core.runs.store import RunStore
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: recall with chrono"
 PAGE_FIRST = 1.0  # seconds for a browser to open the page before the workers want all processors for their imports
 WARM_AFTER = 20.0  # seconds until the calculating process is started though the workers are not up yet
+LOOK_AGAIN = 0.5  # seconds until it is looked again whether the first run has begun
 EXAMPLE_SETTINGS = {"init": {"preset": "chrono"}, "training": {"steps": 300}}
 
 _log = logging.getLogger("lstm-lab")
@@ -118,11 +120,24 @@ def start(closing: threading.Event | None = None) -> None:
 
 
 def _warm(engine: Engine | None) -> None:
-    """Start the calculating process, after the workers: without them nothing trains, and there may be two cores."""
+    """Start the calculating process, after the workers: without them nothing trains, and there may be two cores.
+
+    Then draw the figures of the run that is shown first: the first to press Train does not wait for their library.
+    """
     if engine is not None:
         engine.wait(WARM_AFTER)
     if engine is _engine:  # else all was closed meanwhile
         calculator.warm()
+    until = time.monotonic() + WARM_AFTER
+    with contextlib.suppress(StoreError):
+        while engine is _engine and time.monotonic() < until:
+            shown = example_run_id()
+            if shown is not None and (about := store().get(shown).about) is not None:
+                from app.figures import specs
+
+                specs(about)
+                break
+            time.sleep(LOOK_AGAIN)
 
 
 def close() -> None:

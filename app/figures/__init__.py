@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from app.figures import curves, predictions, through_time, training, weights, words
 from app.figures.filling import fill
+from app.figures.kept import kept
 from app.figures.panel import GROUPS, About, Panel
 
 __all__ = ["GROUPS", "PANELS", "Panel", "fill", "outline", "specs"]
@@ -95,14 +97,17 @@ PANELS: tuple[Panel, ...] = (
 
 
 def specs(about: About) -> dict[str, Any]:
-    """Everything the board needs to draw a run: the panels that fit it, with their figures."""
-    return {"panels": [_specification(panel, about) for panel in PANELS if panel.fits(about)]}
+    """Everything the board needs to draw a run: the panels that fit it, with their figures, not to be changed."""
+    return {"panels": [_KEPT[panel](about) for panel in PANELS if panel.fits(about)]}
 
 
 def _specification(panel: Panel, about: About) -> dict[str, Any]:
     drawing = panel.draw(about)
     named = (drawing.layout.meta or {}).get("title")
     return _outline(panel) | ({"title": named} if named else {}) | {"figure": json.loads(drawing.to_json())}
+
+
+_KEPT = {panel: kept(partial(_specification, panel)) for panel in PANELS}
 
 
 def outline() -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lstm_core.runs.records import OVER
 from lstm_core.runs.store import RunStore
 from tests.bench.peers import peers
 from tests.bench.report import Row
@@ -70,9 +71,7 @@ async def _measure(server: Server, peer: Speed, sizes: Sequence[Size], turns: in
 async def settled(store: RunStore) -> None:
     """Wait until the example of a fresh server is trained, so that nothing else goes on."""
     async with asyncio.timeout(120):
-        while (runs := store.list()) == [] or any(run.status not in ("finished", "stopped") for run in runs):
-            for run in runs:
-                store.desire(run.id, "stopped")
+        while (runs := store.list()) == [] or any(run.status not in OVER for run in runs):
             await asyncio.sleep(0.1)
 
 

@@ -96,8 +96,8 @@ def test_a_lost_line_is_said_and_what_was_missed_comes(page: Page, showing: Serv
 
 HERE = """() => {
   const plot = document.querySelector('[data-panel="loss"] .js-plotly-plot'), { xaxis } = plot._fullLayout;
-  const drawn = [...plot.querySelectorAll(".shapelayer path")].map((path) => Number(/M([^,]+)/.exec(path.getAttribute("d"))[1]));
-  return drawn.length ? xaxis.p2d(drawn.at(-1) - xaxis._offset) : null;
+  const line = [...plot.querySelectorAll(".shapelayer path")].at(-1);
+  return line ? xaxis.p2d(Number(/M([^,]+)/.exec(line.getAttribute("d"))[1]) - xaxis._offset) : null;
 }"""
 
 

@@ -1,0 +1,52 @@
+"""Figures kept for the next run: most depend on a few things of it only, which many runs have alike."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from typing import Any
+
+from app.figures.panel import About
+
+LAST = 32  # results kept of each function
+NOTHING = object()
+
+
+class Asked(Mapping[str, Any]):
+    """A description that remembers what was asked of it, and what it said."""
+
+    def __init__(self, about: About) -> None:
+        self._about = about
+        self.said: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        self.said[name] = self._about.get(name, NOTHING)
+        return self._about[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self.said |= self._about
+        return iter(self._about)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def kept(made: Callable[[About], dict[str, Any]]) -> Callable[[About], dict[str, Any]]:
+    """The same pure function, not called again where a description says all that was asked of one before.
+
+    What it returns is shared: nobody may change it.
+    """
+    known = deque[tuple[dict[str, Any], dict[str, Any]]](maxlen=LAST)
+
+    @wraps(made)
+    def found(about: About) -> dict[str, Any]:
+        for said, result in list(known):
+            if all(about.get(name, NOTHING) == value for name, value in said.items()):
+                return result
+        asked = Asked(about)
+        result = made(asked)
+        known.appendleft((asked.said, result))
+        return result
+
+    return found

@@ -1,0 +1,58 @@
+"""Figures that are kept from one run to the next are those that the next one would have been given."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from app import figures
+from app.figures.kept import kept
+from lstm_core.config import RunConfig
+from lstm_core.tasks import TASKS
+from lstm_core.training import TrainState
+from tests.core.own_files import ready
+
+
+def about_of(task: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    config = RunConfig.model_validate({"task": task, "model": {"hidden_size": 3}, **settings})
+    told: dict[str, Any] = json.loads(json.dumps(TrainState(config).about))
+    return told
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_run_is_given_its_own_figures(name: str) -> None:
+    task = ready(name).model_dump()
+    abouts = [about_of(task, training={"steps": steps, "seed": seed}) for steps, seed in ((3, 1), (3, 2), (9, 1))]
+    afresh = [
+        [figures._specification(panel, about) for panel in figures.PANELS if panel.fits(about)] for about in abouts
+    ]
+    for _ in range(2):
+        assert [figures.specs(about)["panels"] for about in abouts] == afresh
+
+
+def test_what_was_not_asked_for_draws_nothing_anew_and_what_was_does() -> None:
+    calls = []
+
+    @kept
+    def drawn(about: figures.About) -> dict[str, Any]:
+        calls.append(about)
+        return {"is": about["a"], "has": "b" in about, "more": about.get("c", 0)}
+
+    assert drawn({"a": 1, "title": "one"}) == {"is": 1, "has": False, "more": 0}
+    assert drawn({"a": 1, "title": "two"}) == {"is": 1, "has": False, "more": 0}
+    assert len(calls) == 1
+    assert drawn({"a": 2}) == {"is": 2, "has": False, "more": 0}
+    assert drawn({"a": 1, "b": None}) == {"is": 1, "has": True, "more": 0}
+    assert drawn({"a": 1, "c": 3}) == {"is": 1, "has": False, "more": 3}
+    assert len(calls) == 4
+    assert drawn({"a": 1}) == {"is": 1, "has": False, "more": 0}
+    assert len(calls) == 4
+
+
+def test_one_that_looks_at_everything_is_kept_for_the_same_only() -> None:
+    counted = kept(lambda about: dict(about))
+    assert counted({"a": 1, "b": 2}) == {"a": 1, "b": 2}
+    assert counted({"a": 1, "b": 3}) == {"a": 1, "b": 3}
+    assert counted({"a": 1, "b": 2}) == {"a": 1, "b": 2}
