@@ -122,22 +122,24 @@ def start(closing: threading.Event | None = None) -> None:
 def _warm(engine: Engine | None) -> None:
     """Start the calculating process, after the workers: without them nothing trains, and there may be two cores.
 
-    Then draw the figures of the run that is shown first: the first to press Train does not wait for their library.
+    Then draw the figures of a run once: the first to press Train does not wait for their library.
     """
+    opened = store()
     if engine is not None:
         engine.wait(WARM_AFTER)
-    if engine is _engine:  # else all was closed meanwhile
-        calculator.warm()
+    if engine is not _engine or opened is not _store:
+        return  # all was closed meanwhile
+    calculator.warm()
     until = time.monotonic() + WARM_AFTER
-    with contextlib.suppress(StoreError):
-        while engine is _engine and time.monotonic() < until:
-            shown = example_run_id()
-            if shown is not None and (about := store().get(shown).about) is not None:
-                from app.figures import specs
+    while opened is _store and time.monotonic() < until:
+        with contextlib.suppress(StoreError):
+            described = next((run.about for run in opened.list(limit=8) if run.about is not None), None)
+            if described is not None:
+                from app.figures import specs  # plotly takes a while to import
 
-                specs(about)
-                break
-            time.sleep(LOOK_AGAIN)
+                specs(described)
+                return
+        time.sleep(LOOK_AGAIN)
 
 
 def close() -> None:

@@ -254,10 +254,15 @@ def test_the_calculating_process_follows_the_workers_and_holds_up_no_end(
         if closed:
             services.close()
         engine.up.set()
-        waiting.join(10)
-        assert warmed == ([] if closed else [True])
+        deadline = time.monotonic() + 10
+        while not closed and not warmed:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
     finally:
         services.close()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert warmed == ([] if closed else [True])
 
 
 def test_the_server_begins_the_example(showing: Server) -> None:
