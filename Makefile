@@ -10,7 +10,7 @@ run: .venv/.installed  ## install what is missing, then serve the page
 test: .venv/.dev  ## every test, the ones in a real browser included
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m tests.postgres
-	$(BIN)/python -m pytest tests --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest tests --numprocesses auto --dist loadfile $(ARGS)
 
 check: .venv/.dev  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from app import calculator
 from lstm_core import files, logs
 from lstm_core.config import RunConfig
-from lstm_core.runs.records import RunNotFound, StoreError
+from lstm_core.runs.records import RunNotFound
 from lstm_core.runs.statistics import Statistics
 from lstm_core.runs.store import RunStore
 
@@ -132,7 +132,7 @@ def _warm(engine: Engine | None) -> None:
     calculator.warm()
     until = time.monotonic() + WARM_AFTER
     while opened is _store and time.monotonic() < until:
-        with contextlib.suppress(StoreError):
+        with contextlib.suppress(Exception):  # whoever asks for that run is told what is wrong with it
             described = next((run.about for run in opened.list(limit=8) if run.about is not None), None)
             if described is not None:
                 from app.figures import specs  # plotly takes a while to import

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,9 +12,6 @@ from lstm_core import files
 from tests import postgres as servers
 from tests.postgres import Postgres
 from tests.serving import Server, serve
-
-HERE = Path(__file__).parent
-FOLDERS = ("browser", "core", "app", "fuzz", "runs")  # in the order in which they are tested
 
 # The same examples at every run, and none refused because the machine was busy while they were drawn.
 settings.register_profile(
@@ -30,11 +26,6 @@ settings.load_profile("steady")
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many again as there are processors: a third of its time a test waits for a page or a process."""
     return min(6, 3 * (os.cpu_count() or 2) // 2)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The folders whose files take longest first: else one process works on such a file when all others are done."""
-    items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(HERE).parts[0]))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -162,7 +162,7 @@ export class LinePanel extends Panel {
    */
   point(at) {
     if (!this.along || at === this.at) return true;
-    if (at === null || (this.at ?? null) === null) return false;
+    if (at === null || this.at === null) return false;
     const { left, width, range } = this.across;
     this.at = at;
     return moveLast(this.plot, left + ((at - range[0]) / (range[1] - range[0])) * width);

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
-from functools import lru_cache
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,12 +23,10 @@ async def figures(store: Callable[[], RunStore], request: Request) -> Response:
         return JSONResponse({"type": "missing", "message": str(error)}, status, headers=headers)
     if about is None:
         return JSONResponse({"type": "missing", "message": "This run has not begun yet."}, 404, headers=headers)
-    body = await asyncio.to_thread(_specs, json.dumps(about))
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(await asyncio.to_thread(_specs, about), media_type="application/json", headers=headers)
 
 
-@lru_cache(maxsize=16)
-def _specs(about: str) -> bytes:
+def _specs(about: dict[str, Any]) -> str:
     from app.figures import specs  # plotly takes a while to import; the server is up before it
 
-    return json.dumps(specs(json.loads(about))).encode()
+    return specs(about)

@@ -96,15 +96,16 @@ PANELS: tuple[Panel, ...] = (
 )
 
 
-def specs(about: About) -> dict[str, Any]:
-    """Everything the board needs to draw a run: the panels that fit it, with their figures, not to be changed."""
-    return {"panels": [_KEPT[panel](about) for panel in PANELS if panel.fits(about)]}
+def specs(about: About) -> str:
+    """Everything the board needs to draw a run, as JSON: under `panels` those that fit it, with their figures."""
+    return f'{{"panels": [{", ".join(_KEPT[panel](about) for panel in PANELS if panel.fits(about))}]}}'
 
 
-def _specification(panel: Panel, about: About) -> dict[str, Any]:
+def _specification(panel: Panel, about: About) -> str:
     drawing = panel.draw(about)
     named = (drawing.layout.meta or {}).get("title")
-    return _outline(panel) | ({"title": named} if named else {}) | {"figure": json.loads(drawing.to_json())}
+    told = _outline(panel) | ({"title": named} if named else {})
+    return json.dumps(told | {"figure": json.loads(drawing.to_json())})
 
 
 _KEPT = {panel: kept(partial(_specification, panel)) for panel in PANELS}

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.figures.panel import About
 
-LAST = 32  # results kept of each function
+LAST = 16  # results kept of each function, at a few kB
 NOTHING = object()
 
 
@@ -32,15 +32,12 @@ class Asked(Mapping[str, Any]):
         return sum(1 for _ in self)
 
 
-def kept(made: Callable[[About], dict[str, Any]]) -> Callable[[About], dict[str, Any]]:
-    """The same pure function, not called again where a description says all that was asked of one before.
-
-    What it returns is shared: nobody may change it.
-    """
-    known = deque[tuple[dict[str, Any], dict[str, Any]]](maxlen=LAST)
+def kept(made: Callable[[About], str]) -> Callable[[About], str]:
+    """The same pure function, not called again where a description says all that was asked of one before."""
+    known = deque[tuple[dict[str, Any], str]](maxlen=LAST)
 
     @wraps(made)
-    def found(about: About) -> dict[str, Any]:
+    def found(about: About) -> str:
         for said, result in list(known):
             if all(about.get(name, NOTHING) == value for name, value in said.items()):
                 return result

@@ -174,7 +174,7 @@ def test_a_run_of_an_old_store_can_still_be_looked_at_and_says_why_it_cannot_go_
     assert set(fresh) - set(run.about) == {"measures", "gallery"}  # panels ask for them with a default
     assert set(run.about) <= set(fresh)
     assert [set(sample) for sample in run.about["samples"]] == [set(sample) for sample in fresh["samples"]]
-    drawn = {panel["id"] for panel in specs(run.about)["panels"]}
+    drawn = {panel["id"] for panel in json.loads(specs(run.about))["panels"]}
     assert {"loss", "gates", "attention", "answers", "attention_past", "gradient_past"} <= drawn
     with pytest.raises(Impossible, match="earlier version"):
         TrainState.load(RunConfig.model_validate(run.config), save({}, {"step": "5", "config": "{}"}))
