@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 
 from app.outside.preload import imported
 from app.outside.static import BOARD
+from tests.browser.waiting import until
 from tests.serving import Server
 
 NAMED = re.compile(r'(?:href|src)="\.?(/(?:lab/)?static/[^"]+)"')
@@ -29,7 +30,7 @@ def test_every_script_of_the_lab_is_named_in_its_page(
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(showing.url)
     page.locator(".st-key-start button").wait_for()
-    page.wait_for_function("window.Plotly")
+    until(page, "() => Boolean(window.Plotly)")
     scripts = {path for path in page.evaluate(LOADED) if path.endswith(".js")}
     page.close()
     assert len([path for path in scripts if path.startswith("/lab/static/")]) > 20
