@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: recall with chrono"
 PAGE_FIRST = 1.0  # seconds for a browser to open the page before the workers want all processors for their imports
 WARM_AFTER = 20.0  # seconds until the calculating process is started though the workers are not up yet
-LOOK_AGAIN = 0.5  # seconds until it is looked again whether the first run has begun
+BEGUN_WITHIN = 20.0  # seconds for the first run of a new store to begin, until nothing is drawn ahead
+LOOK_AGAIN = 0.5  # seconds between two looks whether it has
 EXAMPLE_SETTINGS = {"init": {"preset": "chrono"}, "training": {"steps": 300}}
 
 _log = logging.getLogger("lstm-lab")
@@ -112,33 +113,37 @@ def start(closing: threading.Event | None = None) -> None:
             return
         if not shows_only():
             engine().start()
-        threading.Thread(target=_warm, args=(_engine,), daemon=True, name="warm").start()
+        threading.Thread(target=_warm, args=(_engine, _store), daemon=True, name="warm").start()
         _log.info("The training processes start." if not shows_only() else "This server shows what others train.")
     except Exception as error:
         # The page opens all the same and says that nothing trains; the reason belongs to whoever started it.
         _log.error("The training processes could not be started: %s", error)
 
 
-def _warm(engine: Engine | None) -> None:
+def _warm(engine: Engine | None, opened: RunStore | None) -> None:
     """Start the calculating process, after the workers: without them nothing trains, and there may be two cores.
 
     Then draw the figures of a run once: the first to press Train does not wait for their library.
     """
-    opened = store()
     if engine is not None:
         engine.wait(WARM_AFTER)
     if engine is not _engine or opened is not _store:
         return  # all was closed meanwhile
     calculator.warm()
-    until = time.monotonic() + WARM_AFTER
-    while opened is _store and time.monotonic() < until:
-        with contextlib.suppress(Exception):  # whoever asks for that run is told what is wrong with it
-            described = next((run.about for run in opened.list(limit=8) if run.about is not None), None)
-            if described is not None:
-                from app.figures import specs  # plotly takes a while to import
+    with contextlib.suppress(Exception):  # whoever asks for that run is told what is wrong with it
+        _draw_once(opened)
 
-                specs(described)
-                return
+
+def _draw_once(opened: RunStore | None) -> None:
+    """Draw the figures of a run that a worker has described, if there is one soon."""
+    until = time.monotonic() + BEGUN_WITHIN
+    while opened is not None and opened is _store and time.monotonic() < until:
+        described = next((run.about for run in opened.list(limit=8) if run.about is not None), None)
+        if described is not None:
+            from app.figures import specs  # plotly takes a while to import
+
+            specs(described)
+            return
         time.sleep(LOOK_AGAIN)
 
 

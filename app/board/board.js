@@ -439,8 +439,10 @@ class Board {
     const spoken = begun - (this.wordsAt ?? 0) > SPEAK;
     if (spoken) this.#read(model, begun);
     Object.assign(this.counters, { step: this.scalars.last, snapshot: step });
-    if (drawn) this.pace.spent(this.made);
-    if (drawn) this.made = null;
+    if (drawn) {
+      this.pace.spent(this.made);
+      this.made = null;
+    }
     if (drawn || !spoken) this.pace.later(SETTLE);
     else if (seen.some((panel) => panel.stale)) this.pace.later(REST);
   }

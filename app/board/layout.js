@@ -75,7 +75,7 @@ function marks({ state, best }, tokens) {
 }
 
 /** The line at the step that one has scrubbed to. */
-export const here = (at, tokens) => vertical(at, { color: tokens.ink, width: 1.5 });
+export const lineAt = (at, tokens) => vertical(at, { color: tokens.ink, width: 1.5 });
 
 function labels({ state, best }, tokens, size, [low, high]) {
   const label = (x, text, more) => ({

@@ -1,7 +1,7 @@
 /** Line charts: a Plotly figure from Python, filled from the buffers, redrawn in place. */
 
 import { after, extremes, smooth } from "./frames.js";
-import { here, layoutOf } from "./layout.js";
+import { layoutOf, lineAt } from "./layout.js";
 import { Panel, toggle } from "./panel.js";
 import { move, moveLast } from "./quick.js";
 import { Range, stepLimit } from "./ranges.js";
@@ -23,7 +23,7 @@ export class LinePanel extends Panel {
     this.context = context;
     this.timed = spec.figure.layout.meta?.axis === "time";
     this.own = spec.figure.layout.meta?.axis === "own"; // neither time steps nor steps of training
-    this.along = spec.column === "steps" && !this.own; // the training
+    this.along = spec.column === "steps" && !this.own; // its x axis are the steps of training
     this.plot = el("div.lab-plot");
     this.picture.prepend(this.plot);
     this.ranges = { linear: new Range(), log: new Range() };
@@ -150,7 +150,7 @@ export class LinePanel extends Panel {
     this.looks = looks;
     this.fullAt = now;
     this.at = model.at;
-    const shapes = this.along && model.at !== null ? [...layout.shapes, here(model.at, look.tokens)] : layout.shapes;
+    const shapes = this.along && model.at !== null ? [...layout.shapes, lineAt(model.at, look.tokens)] : layout.shapes;
     window.Plotly.react(this.plot, data, { ...layout, shapes, datarevision: ++this.revision }, CONFIG);
     if (!this.listening) this.#listen();
     return true;

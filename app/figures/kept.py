@@ -14,7 +14,7 @@ NOTHING = object()
 
 
 class Asked(Mapping[str, Any]):
-    """A description that remembers what was asked of it, and what it said."""
+    """A description that remembers what was asked of it, and what it said. It is asked by name: TypeError for all."""
 
     def __init__(self, about: About) -> None:
         self._about = about
@@ -25,11 +25,10 @@ class Asked(Mapping[str, Any]):
         return self._about[name]
 
     def __iter__(self) -> Iterator[str]:
-        self.said |= self._about
-        return iter(self._about)
+        raise TypeError("A figure asks for what it needs by name: it could not be kept for a run that says more.")
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._about)
 
 
 def kept(made: Callable[[About], str]) -> Callable[[About], str]:
