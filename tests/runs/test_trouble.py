@@ -6,7 +6,7 @@ import math
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from lstm_core.runs.store import RunStore
 from tests.runs.conftest import small
 from tests.runs.test_slices import alone, assert_same, at, take
 
-MARGIN = 0.4  # seconds for which it cannot be used
+MARGIN = 0.4  # seconds for which it cannot be used after that was noticed
 
 
 def _file(store: RunStore) -> Path:
@@ -29,14 +29,13 @@ def _file(store: RunStore) -> Path:
 
 @contextmanager
 def _pragma(store: RunStore, name: str, bad: int, good: int) -> Iterator[None]:
-    """A setting of SQLite, for every transaction in the block and none after it."""
+    """A setting of SQLite, for every transaction in the block and none after it: made before the transaction begins."""
     values = [bad]
-    writing = store._database._engines.writing
 
-    def set_it(connection: object) -> None:
-        connection.exec_driver_sql(f"PRAGMA {name} = {values[0]}")  # type: ignore[attr-defined]
+    def set_it(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA {name} = {values[0]}")
 
-    event.listen(writing, "begin", set_it)
+    event.listen(store._database._engines.writing, "checkout", set_it)
     yield
     values[0] = good
 
@@ -71,7 +70,7 @@ def gone(store: RunStore) -> Iterator[None]:
 
 @pytest.mark.parametrize("trouble", [full, read_only, locked, gone])
 def test_trouble_that_passes_leaves_no_trace(
-    store: RunStore, trouble: Callable[[RunStore], Iterator[None]], monkeypatch: pytest.MonkeyPatch
+    store: RunStore, trouble: Callable[[RunStore], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.set_num_threads(1)
     said: list[str] = []
@@ -82,6 +81,8 @@ def test_trouble_that_passes_leaves_no_trace(
             try:
                 return do(*again, **more)
             except StoreError as error:
+                if not said:
+                    threading.Timer(MARGIN, lambda: bad.__exit__(None, None, None)).start()
                 said.append(str(error))
                 raise
 
@@ -90,14 +91,8 @@ def test_trouble_that_passes_leaves_no_trace(
     monkeypatch.setattr("lstm_core.runs.slices.patiently", overhear)
     config = small(300)
     run = store.create(config)
-
-    def begin() -> None:
-        bad = trouble(store)
-        bad.__enter__()  # type: ignore[attr-defined]
-        timer = threading.Timer(MARGIN, lambda: bad.__exit__(None, None, None))  # type: ignore[attr-defined]
-        timer.start()
-
-    assert work(store, take(store, run), watch=at(100, begin), longest=math.inf) == "finished"
+    bad = trouble(store)
+    assert work(store, take(store, run), watch=at(100, bad.__enter__), longest=math.inf) == "finished"
     assert said
     assert all(sentence.startswith(f"The run store {_file(store)} cannot be used (") for sentence in said)
     assert not any("Check LSTM_LAB_DATABASE" in sentence for sentence in said)  # each trouble has its own remedy
