@@ -1,8 +1,12 @@
 """`python -m tests.bench.soak [--minutes 30] [--pages 10]`: does anything grow that should not?
 
 A real server with two workers, ten real browser pages that are used all the time, runs that begin, end and are thrown
-away. Every 15 seconds the memory of each process is written down; the table at the end is that curve, and a straight
-line through what came after the first minutes says by how much each has grown. All samples are kept as JSON.
+away. Every 15 seconds the memory of each process is written down, as the mean of five looks, for a page that is being
+drawn takes 10 MB of the server for a moment; the table at the end is that curve, and a straight line through what came
+after the first minutes says by how much each has grown. All samples are kept as JSON.
+
+A page throws away some ten MB a second and collects them when it likes, so what its process takes wavers by a third.
+What is held shows right after a collection: that is the column "renderers". "with garbage" is the mean before it.
 
 Let nothing else run meanwhile: pages that several processes have in common are shared out among them (PSS), so that
 tests or another browser, as they come and go, move all figures by more than what is looked for.
@@ -35,6 +39,7 @@ from tests.chromium import launch_options
 from tests.serving import Server, serve
 
 EACH = 15.0  # seconds between two samples
+LOOKS = 5  # at the processes, for each
 WARM = 5.0  # minutes that do not count: everything is loaded once
 LINES = 12  # of the table
 AIM = 5.0  # % of growth at most
@@ -42,6 +47,7 @@ OUTPUT = Path(__file__).parent.parent / "output" / "soak.json"
 
 PIDS = "workers' pids"  # their sum, so that another one shows
 KEPT = "answers kept for Playwright"
+GARBAGE = "with garbage"
 UNFITTED = ("minute", PIDS, KEPT, "silent pages", "viewers", "watched")
 
 Sample = dict[str, float]
@@ -94,11 +100,15 @@ async def _soak(server: Server, many: int, seconds: float) -> tuple[list[Sample]
         tasks = [asyncio.create_task(supply(store)), *(asyncio.create_task(live(tab)) for tab in tabs)]
         began = time.monotonic()
         while time.monotonic() - began < seconds:
-            await asyncio.sleep(EACH)
-            minute = {"minute": (time.monotonic() - began) / 60}
-            found = await asyncio.to_thread(_processes, server) | await _pages(pages)
-            found["renderers"] -= found[KEPT]
-            samples.append(minute | found)
+            looks = []
+            for _ in range(LOOKS):
+                await asyncio.sleep(EACH / LOOKS)
+                looks.append(await asyncio.to_thread(_processes, server))
+            held = await _pages(pages)
+            found = _mean(looks) | held | {"renderers": await asyncio.to_thread(_renderers)}
+            for name in ("renderers", GARBAGE):
+                found[name] -= held[KEPT]
+            samples.append({"minute": (time.monotonic() - began) / 60} | found)
             print(" ".join(f"{name} {value:.1f}" for name, value in samples[-1].items()), flush=True)
         for task in tasks:
             task.cancel()
@@ -125,10 +135,19 @@ def _processes(server: Server) -> Sample:
             found[PIDS] = float(sum(each.pid for each in processes) % 100_000)
         else:
             found[name] = memory(processes)
-    browser = psutil.Process().children(recursive=True)
-    found["renderers"] = memory([each for each in browser if "--type=renderer" in _words(each)])
     health = server.health()
-    return found | {"viewers": health["viewers"], "watched": health["watched"]}
+    return found | {GARBAGE: _renderers(), "viewers": health["viewers"], "watched": health["watched"]}
+
+
+def _renderers() -> float:
+    browser = psutil.Process().children(recursive=True)
+    return memory([each for each in browser if "--type=renderer" in _words(each)])
+
+
+def _mean(looks: list[Sample]) -> Sample:
+    """Of every column the mean; whose processes' ids are told is as it was last."""
+    found = {name: float(np.mean([look[name] for look in looks if name in look])) for name in looks[-1]}
+    return found | {PIDS: looks[-1].get(PIDS, 0.0)}
 
 
 def _words(process: psutil.Process) -> str:
