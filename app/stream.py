@@ -2,10 +2,10 @@
 
 A viewer opens `/lab/stream` and sends `{"watch": run, "sample": 0, "after": -1, "revision": -1}`, later perhaps
 `{"sample": 2}` or another `watch`. It receives, as text, `state` (whenever something of it changed), `reset` (begin
-again: what a history frame and the newest pictures follow), `missing` and `trouble` (why the store cannot be read, or
-null when it can again); as bytes, telemetry frames exactly as the
-worker wrote them. Scalars come complete and in order, pictures only the newest. `after` and `revision` of the last
-frame that it had let a viewer who comes back go on where it was.
+again: the run's figures, unfilled, which a history frame and the newest pictures follow), `missing` and `trouble` (why
+the store cannot be read, or null when it can again); as bytes, telemetry frames exactly as the worker wrote them.
+Scalars come complete and in order, pictures only the newest. `after` and `revision` of the last frame that it had let a
+viewer who comes back go on where it was.
 Where a proxy blocks WebSockets, `live/fetch.py` answers with the same content to whoever asks again and again.
 """
 
@@ -23,11 +23,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app.board.route import figures
 from app.listing import rows
 from app.live.fetch import SAMPLES, history, poll, snapshot
 from app.live.hub import Hub
-from app.live.topic import Topic, newest, reset
+from app.live.topic import Topic, newest
 from app.outside import counters
 from app.outside.static import serve_static
 from app.racing import route
@@ -115,9 +114,9 @@ class Viewer:
         if soon and (found := await self.hub.missed(topic, self.place)) is not None:
             self.place, first = found[0], [*found[1]]
         if self._lost(topic):
-            revision, place, history = await self.hub.history(topic)
-            self.revision, self.place, self.snapshot_seen, self.sample_seen = revision, place, -1, -1
-            first = [json.dumps(reset(revision, topic.about)), history]
+            begin = await self.hub.beginning(topic)
+            self.revision, self.place, self.snapshot_seen, self.sample_seen = begin.revision, begin.place, -1, -1
+            first = [begin.reset, begin.history]
         await self.hub.picture(topic, self.sample)
         if self.revision != topic.revision or topic.pulse is None:  # meanwhile: what was read is of no use
             self.wake.set()
@@ -208,7 +207,6 @@ def routes(hub: Hub) -> list[BaseRoute]:
         Route("/lab/runs/{id}/snapshot/{step}/{sample}", partial(snapshot, hub)),
         Route("/lab/runs/{id}/history/{array:path}", partial(history, hub)),
         Route("/lab/runs/{id}/poll", partial(poll, hub)),
-        Route("/lab/runs/{id}/figures", partial(figures, hub.store)),
         Route("/lab/runs/{id}/findings", Findings(hub.store).answer),
         Route("/lab/runs/{id}/export/{file}", partial(export, hub.store)),
         Route("/lab/runs", partial(rows.answer, hub, rows.Listing(hub.store))),

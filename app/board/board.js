@@ -323,7 +323,7 @@ class Board {
     else if (message.type === "missing") {
       this.missing = message.message;
       this.#speak();
-    } else if (message.type === "reset") this.#reset(message);
+    } else if (message.type === "reset" && message.run === this.run) this.#reset(message);
     else if (message.type === "state" && message.run === this.run) {
       const marks = JSON.stringify([message.overrides, message.steps, message.clip, message.clip_threshold]);
       if (marks !== this.marks) this.ui += 1;
@@ -338,33 +338,22 @@ class Board {
     this.wake();
   }
 
-  async #reset({ revision, about }) {
-    const run = this.run;
+  #reset({ revision, about, figures }) {
     this.#clear();
     this.history = true;
     this.snapshots.clear();
     this.histories.clear();
     this.stream.reached(null, revision);
     if (!about) return;
-    const address = `${this.data.base}/runs/${encodeURIComponent(run)}/figures`;
-    try {
-      const answer = await fetch(address);
-      if (!answer.ok) throw new Error(answer.statusText);
-      const { panels } = await answer.json();
-      if (this.closed || run !== this.run) return;
-      this.about = about;
-      this.described = true;
-      this.root.dataset.shows = run; // from now on the panels stay: only another run puts up others
-      this.#furnish(panels);
-      this.#sampler();
-      this.ui += 1;
-      this.wordsAt = 0;
-      this.#speak();
-      this.wake(true);
-    } catch {
-      // The line is down as well, and coming back it begins with a reset.
-      if (!this.closed && run === this.run) setTimeout(() => run === this.run && this.stream.resync(), 1000);
-    }
+    this.about = about;
+    this.described = true;
+    this.root.dataset.shows = this.run; // from now on the panels stay: only another run puts up others
+    this.#furnish(JSON.parse(figures).panels);
+    this.#sampler();
+    this.ui += 1;
+    this.wordsAt = 0;
+    this.#speak();
+    this.wake(true);
   }
 
   #frame(buffer) {

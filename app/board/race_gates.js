@@ -168,8 +168,9 @@ class Side {
   }
 
   #message(message) {
+    if (message.run !== this.run) return;
     if (message.type === "reset") this.#reset(message);
-    else if (message.type === "state" && message.run === this.run) {
+    else if (message.type === "state") {
       const first = !this.kept.length;
       this.kept = message.snapshots ?? [];
       if (first && this.gates.at !== null) this.go(this.gates.at);
@@ -177,24 +178,17 @@ class Side {
     }
   }
 
-  async #reset({ revision, about }) {
-    const { run } = this;
+  #reset({ revision, about, figures }) {
     this.snapshots.clear();
     this.stream.reached(null, revision);
     if (!about) return;
-    try {
-      const answer = await fetch(`${this.gates.page.base}/runs/${encodeURIComponent(run)}/figures`);
-      if (!answer.ok) throw new Error(answer.statusText);
-      const spec = (await answer.json()).panels.find((panel) => panel.id === "gates");
-      if (run !== this.run || this.closed || !spec) return;
-      this.about = about;
-      this.panel?.close();
-      this.panel = new MapPanel({ ...spec, height: 1 }, this.#context());
-      this.holder.replaceChildren(this.panel.node);
-      this.gates.draw();
-    } catch {
-      // The line is down as well, and coming back it begins with a reset.
-    }
+    const spec = JSON.parse(figures).panels.find((panel) => panel.id === "gates");
+    if (!spec) return;
+    this.about = about;
+    this.panel?.close();
+    this.panel = new MapPanel({ ...spec, height: 1 }, this.#context());
+    this.holder.replaceChildren(this.panel.node);
+    this.gates.draw();
   }
 
   #frame(buffer) {

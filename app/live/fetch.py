@@ -113,7 +113,7 @@ def _polled(hub: Hub, run_id: str, after: int, revision: int, sample: int) -> li
     pictures = [data for data in found if data is not None and (begin or heading(data).seq > after)]
     scalars = [] if begin else [data for *_, data in store.frames(run_id, after, kinds=("scalars",))]
     if begin or len(scalars) > KEEP:
-        state["reset"] = reset(run.revision, run.about)
+        state["reset"] = reset(run.id, run.revision, run.about)
         scalars = [store.history(run_id, POINTS)]
     return [json.dumps(state).encode(), *scalars, *pictures]
 

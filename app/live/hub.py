@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from app.live.topic import KEEP, Picture, Reading, Topic, look
+from app.live.topic import KEEP, Beginning, Picture, Pulse, Reading, Topic, look, reset
 from lstm_core.runs.records import StoreError
 from lstm_core.runs.store import RunStore
 from lstm_core.runs.telemetry import heading
@@ -67,15 +69,18 @@ class Hub:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def history(self, topic: Topic) -> tuple[int, int, bytes]:
-        """(revision, place, a frame with all scalars up to that place); read once for viewers who come together."""
+    async def beginning(self, topic: Topic) -> Beginning:
+        """What a new viewer of the run begins with; made once for viewers who come together."""
         async with topic.lock:
-            kept = topic.kept_history
-            if kept is None or kept[0] != topic.revision or kept[1] < topic.floor:
-                revision, seq = topic.revision, topic.seq
-                data = await asyncio.to_thread(self.store().history, topic.run_id, POINTS)
-                kept = topic.kept_history = (revision, max(seq, heading(data).seq), data)
+            kept = topic.beginning
+            if kept is None or kept.revision != topic.revision or kept.place < topic.floor:
+                kept = topic.beginning = await asyncio.to_thread(self._begin, topic.run_id, topic.pulse, topic.about)
             return kept
+
+    def _begin(self, run_id: str, pulse: Pulse | None, about: dict[str, Any] | None) -> Beginning:
+        revision, seq, _ = pulse or (-1, -1, -1)
+        data = self.store().history(run_id, POINTS)
+        return Beginning(revision, max(seq, heading(data).seq), json.dumps(reset(run_id, revision, about)), data)
 
     async def missed(self, topic: Topic, after: int) -> tuple[int, list[bytes]] | None:
         """(place, the scalars frames since `after`) for a viewer who comes back soon; None if they are too many."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from lstm_core.runs.records import Run, RunNotFound
 from lstm_core.runs.store import RunStore
@@ -21,7 +22,11 @@ PROGRESS = 0.25  # seconds between two state messages that only report progress
 CHANGE = 0.04  # and that report a change of state
 KEEP = 200  # scalars frames kept per watched run; a viewer that lags by more starts again from the history
 
+NO_FIGURES = '{"panels": []}'
+
 Pulse = tuple[int, int, int]  # revision, number of the last frame, version of the state
+
+_log = logging.getLogger("lstm-lab")
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,15 @@ class Reading:
     samples: dict[int, Picture] = field(default_factory=dict)
 
 
+class Beginning(NamedTuple):
+    """What a viewer begins with: the reset message and a frame with all scalars, of a revision up to a place."""
+
+    revision: int
+    place: int
+    reset: str
+    history: bytes
+
+
 @dataclass
 class Topic:
     """One watched run: its recent frames and its state, as bytes ready to send."""
@@ -63,7 +77,7 @@ class Topic:
     snapshot: Picture | None = None
     pictures: int = 0  # that `snapshot` has been so far
     samples: dict[int, Picture | None] = field(default_factory=dict)  # None: there is no such sample
-    kept_history: tuple[int, int, bytes] | None = None  # revision, place, frame
+    beginning: Beginning | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     told: Pulse | None = None  # the pulse that `text` describes
     told_at: float = 0.0
@@ -213,6 +227,20 @@ def newest(pictures: Iterable[Picture | None], after: int) -> list[bytes]:
     return [picture.data for picture in pictures if picture is not None and picture.seq > after]
 
 
-def reset(revision: int, about: dict[str, Any] | None) -> dict[str, Any]:
-    """The message after which a viewer begins again."""
-    return {"type": "reset", "revision": revision, "about": about}
+def reset(run_id: str, revision: int, about: dict[str, Any] | None) -> dict[str, Any]:
+    """The message after which a viewer begins again; under `figures`, as JSON text, what is to be filled from now on.
+
+    Both are None for a run that no worker has described yet. The first call takes seconds: plotly is imported.
+    """
+    figures = None if about is None else _drawn(about)
+    return {"type": "reset", "run": run_id, "revision": revision, "about": about, "figures": figures}
+
+
+def _drawn(about: dict[str, Any]) -> str:
+    from app.figures import specs  # the server is up before plotly is
+
+    try:
+        return specs(about)
+    except Exception:
+        _log.exception("The figures of a run cannot be drawn from what its worker said of it.")
+        return NO_FIGURES

@@ -19,18 +19,22 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from app import figures
 from app.live.hub import Hub
-from app.live.topic import KEEP, Picture, Reading, Topic
+from app.live.topic import KEEP, NO_FIGURES, Picture, Reading, Topic, reset
 from app.stream import Ask, Viewer
 from lstm_core.config import RunConfig
 from lstm_core.runs import telemetry
 from lstm_core.runs.holder import this_process
 from lstm_core.runs.store import RunStore, StoreError
+from lstm_core.training import TrainState
 from tests import loops
 from tests.serving import Server, serve
 
 WAIT = 20.0  # seconds until something that does not come counts as lost
 SAMPLES = 4
+# What a worker says of a run, as the store keeps it.
+DESCRIBED = json.loads(json.dumps(TrainState(RunConfig.model_validate({"task": {"length": 5}})).about))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +63,7 @@ class Writer:
         assert lease is not None
         self.lease, self.seq, self.step = lease, lease.seq, -1
         if about:
-            store.describe(lease, {"title": "a test", "T": 5})
+            store.describe(lease, DESCRIBED)
 
     def number(self) -> int:
         self.seq += 1
@@ -147,7 +151,8 @@ def test_a_viewer_gets_everything_in_order(showing: Server, store: RunStore) -> 
             await reader.watch(writer.id, sample=1)
             await reader.until(lambda: "sample" in reader.pictures)
             assert reader.kinds[:5] == ["state", "reset", "scalars", "snapshot", "sample"]
-            assert reader.resets[0]["about"] == {"title": "a test", "T": 5}
+            assert reader.resets[0]["about"] == DESCRIBED
+            assert json.loads(reader.resets[0]["figures"]) == json.loads(figures.specs(DESCRIBED))
             assert reader.pictures["sample"].sample == 1
             assert whole(reader, 14)
             for i in range(150):
@@ -207,9 +212,10 @@ def test_a_run_described_while_watched_begins_again(showing: Server, store: RunS
             reader = Reader(connection)
             await reader.watch(writer.id)
             await reader.until(lambda: bool(reader.resets))
-            assert reader.resets[0]["about"] is None
-            store.describe(writer.lease, {"title": "now known"})
-            await reader.until(lambda: reader.resets[-1]["about"] == {"title": "now known"})
+            assert reader.resets[0]["about"] is reader.resets[0]["figures"] is None
+            store.describe(writer.lease, DESCRIBED)
+            await reader.until(lambda: reader.resets[-1]["about"] == DESCRIBED)
+            assert {reset["run"] for reset in reader.resets} == {writer.id}
 
     loops.run(main())
 
@@ -459,13 +465,21 @@ def parts(body: bytes) -> list[bytes]:
     return found
 
 
+def test_a_run_whose_figures_cannot_be_drawn_is_shown_without(caplog: pytest.LogCaptureFixture) -> None:
+    odd = {"title": "a run of another program"}
+    assert reset("abc", 3, odd) == {"type": "reset", "run": "abc", "revision": 3, "about": odd, "figures": NO_FIGURES}
+    assert [record.getMessage() for record in caplog.records if record.name == "lstm-lab"] == [
+        "The figures of a run cannot be drawn from what its worker said of it."
+    ]
+
+
 def test_polling_gives_the_same_frames(showing: Server, store: RunStore) -> None:
     writer = Writer(store)
     writer.write(steps=5, picture=True)
     base = f"{showing.url}/lab/runs/{writer.id}/poll"
     said, *frames = parts(fetch(f"{base}?sample=2")[1])
     state = json.loads(said)
-    assert state["reset"]["about"]["T"] == 5
+    assert state["reset"] == reset(writer.id, state["revision"], DESCRIBED)
     heads = [telemetry.heading(frame) for frame in frames]
     assert [(head.kind, head.sample) for head in heads] == [("scalars", None), ("snapshot", None), ("sample", 2)]
     assert telemetry.decode(frames[0]).arrays["step"].tolist() == [0, 1, 2, 3, 4]

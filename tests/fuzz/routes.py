@@ -15,7 +15,7 @@ from tests.fuzz.standing import Standing, told
 
 PATHS = (
     "/lab/runs/{id}/snapshot/{n}", "/lab/runs/{id}/snapshot/{n}/{n}", "/lab/runs/{id}/history/{array}?sample={n}",
-    "/lab/runs/{id}/poll?after={n}&revision={n}&sample={n}", "/lab/runs/{id}/figures", "/lab/runs/{id}/findings",
+    "/lab/runs/{id}/poll?after={n}&revision={n}&sample={n}", "/lab/runs/{id}/findings",
     "/lab/runs/{id}/export/{file}", "/lab/runs?epoch={x}&after={n}", "/lab/races/{id}/curves",
     "/lab/races/{id}/figures",
     "/lab/races/{id}/table.csv", "/lab/static/{x}/{js}", "/healthz", "/metrics", "/lab/{x}", "/{x}", "/lab/stream",
