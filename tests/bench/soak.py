@@ -10,10 +10,6 @@ What is held shows right after a collection: that is the column "renderers". "wi
 
 Let nothing else run meanwhile: pages that several processes have in common are shared out among them (PSS), so that
 tests or another browser, as they come and go, move all figures by more than what is looked for.
-
-Playwright listens to the network, and for a listener Chromium keeps the body of every answer until the page is loaded
-anew: a page that fetched 24 MB in pieces of 20 kB grew by 22 MB, one without a listener by 10 for 36 MB. The page of a
-person keeps none, so what came in is counted and taken off.
 """
 
 from __future__ import annotations
@@ -30,12 +26,12 @@ from typing import Any
 
 import numpy as np
 import psutil
-from playwright.async_api import Browser, CDPSession, Error, Page, async_playwright
+from playwright.async_api import Browser, CDPSession, Error, async_playwright
 from tabulate import tabulate
 
 from tests.bench.processes import family, memory
 from tests.bench.soak_pages import Tab, live, supply
-from tests.chromium import launch_options
+from tests.bench.unrecorded import unrecorded
 from tests.serving import Server, serve
 
 EACH = 15.0  # seconds between two samples
@@ -46,9 +42,8 @@ AIM = 5.0  # % of growth at most
 OUTPUT = Path(__file__).parent.parent / "output" / "soak.json"
 
 PIDS = "workers' pids"  # their sum, so that another one shows
-KEPT = "answers kept for Playwright"
 GARBAGE = "with garbage"
-UNFITTED = ("minute", PIDS, KEPT, "silent pages", "viewers", "watched")
+UNFITTED = ("minute", PIDS, "silent pages", "viewers", "watched")
 
 Sample = dict[str, float]
 
@@ -93,10 +88,9 @@ async def _soak(server: Server, many: int, seconds: float) -> tuple[list[Sample]
     store, samples = server.store(), list[Sample]()
     async with AsyncExitStack() as stack:
         playwright = await stack.enter_async_context(async_playwright())
-        browser = await playwright.chromium.launch(**launch_options())  # type: ignore[arg-type]
-        stack.push_async_callback(browser.close)
+        browser = await stack.enter_async_context(unrecorded(playwright))
         tabs = [await _tab(browser, server, store, place) for place in range(many)]
-        pages = [await Watched.on(tab.page) for tab in tabs]
+        pages = [await tab.page.context.new_cdp_session(tab.page) for tab in tabs]
         tasks = [asyncio.create_task(supply(store)), *(asyncio.create_task(live(tab)) for tab in tabs)]
         began = time.monotonic()
         while time.monotonic() - began < seconds:
@@ -105,10 +99,8 @@ async def _soak(server: Server, many: int, seconds: float) -> tuple[list[Sample]
                 await asyncio.sleep(EACH / LOOKS)
                 looks.append(await asyncio.to_thread(_processes, server))
             held = await _pages(pages)
-            found = _mean(looks) | held | {"renderers": await asyncio.to_thread(_renderers)}
-            for name in ("renderers", GARBAGE):
-                found[name] -= held[KEPT]
-            samples.append({"minute": (time.monotonic() - began) / 60} | found)
+            minute = {"minute": (time.monotonic() - began) / 60}
+            samples.append(minute | _mean(looks) | held | {"renderers": await asyncio.to_thread(_renderers)})
             print(" ".join(f"{name} {value:.1f}" for name, value in samples[-1].items()), flush=True)
         for task in tasks:
             task.cancel()
@@ -156,51 +148,28 @@ def _words(process: psutil.Process) -> str:
     return ""
 
 
-class Watched:
-    """A page that is asked what it holds, and how much of it for Playwright only."""
-
-    def __init__(self, line: CDPSession) -> None:
-        self.line, self.kept = line, 0
-
-    @classmethod
-    async def on(cls, page: Page) -> Watched:
-        line = await page.context.new_cdp_session(page)
-        watched = cls(line)
-        line.on("Network.dataReceived", watched._received)
-        line.on("Page.frameNavigated", watched._loaded)
-        await line.send("Network.enable", {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0})  # nothing twice
-        await line.send("Page.enable")
-        return watched
-
-    def _received(self, event: dict[str, Any]) -> None:
-        self.kept += event["dataLength"]
-
-    def _loaded(self, event: dict[str, Any]) -> None:
-        if "parentId" not in event["frame"]:
-            self.kept = 0
-
-    async def metrics(self) -> Sample:
-        """What the page's own counters say after a collection; nothing where it does not answer."""
-        with suppress(Error, TimeoutError):
-            async with asyncio.timeout(EACH):
-                await self.line.send("HeapProfiler.collectGarbage")
-                await self.line.send("Performance.enable")
-                told = (await self.line.send("Performance.getMetrics"))["metrics"]
-                return {str(each["name"]): float(each["value"]) for each in told}
-        return {}
+async def _metrics(page: CDPSession) -> Sample:
+    """What the page's own counters say after a collection; nothing where it does not answer."""
+    with suppress(Error, TimeoutError):
+        async with asyncio.timeout(EACH):
+            await page.send("HeapProfiler.collectGarbage")
+            await page.send("Performance.enable")
+            told = (await page.send("Performance.getMetrics"))["metrics"]
+            return {str(each["name"]): float(each["value"]) for each in told}
+    return {}
 
 
-async def _pages(pages: list[Watched]) -> Sample:
+async def _pages(pages: list[CDPSession]) -> Sample:
     """MB that scripts hold on all pages after a collection, and how many nodes and listeners there are."""
     found = {"js heap": 0.0, "nodes": 0.0, "listeners": 0.0, "largest heap": 0.0, "silent pages": 0.0}
-    for seen in await asyncio.gather(*(page.metrics() for page in pages)):
+    for seen in await asyncio.gather(*map(_metrics, pages)):
         heap = seen.get("JSHeapUsedSize", 0.0) / 2**20
         found["js heap"] += heap
         found["largest heap"] = max(found["largest heap"], heap)
         found["nodes"] += seen.get("Nodes", 0.0)
         found["listeners"] += seen.get("JSEventListeners", 0.0)
         found["silent pages"] += not seen
-    return found | {KEPT: sum(page.kept for page in pages) / 2**20}
+    return found
 
 
 def growth(samples: list[Sample], since: float) -> list[list[Any]]:
