@@ -2,9 +2,9 @@
 
 Playwright listens to the network of its pages, and for a listener Chromium keeps the body of every answer until the
 page is loaded anew, text as two bytes for each letter where one of them needs it. A page that fetched 9.5 MB of such
-text in pieces of 20 kB, three times, grew by 21 MB each time, and here by 1.7. No page of a person does. What Playwright
-says to the browser passes through a line on which that request is made for bodies of no size at all; everything else is
-as Playwright says it.
+text in pieces of 20 kB, three times, grew by 21 MB each time, and here by 1.7. No page of a person does. What
+Playwright says to the browser passes through a line on which that request is made for bodies of no size at all;
+everything else is as Playwright says it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from tests.chromium import launch_options
 
 LISTENS = "Network.enable"
 NO_BODIES = {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0}  # bytes
-# As Playwright starts it: a page that is not in front is as quick as the others.
-AWAKE = (
+# As Playwright starts it: a page that is not in front is as quick as the others, and one that was left is not kept in
+# case somebody goes back to it, as the browser of a person keeps a few.
+PLAIN = (
+    "--disable-back-forward-cache",
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
@@ -44,7 +46,7 @@ async def unrecorded(playwright: Playwright) -> AsyncIterator[Browser]:
     options: dict[str, Any] = launch_options()
     program = options.get("executable_path") or playwright.chromium.executable_path
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        own = ["--headless", "--remote-debugging-port=0", f"--user-data-dir={folder}", *AWAKE, *options["args"]]
+        own = ["--headless", "--remote-debugging-port=0", f"--user-data-dir={folder}", *PLAIN, *options["args"]]
         process = await asyncio.create_subprocess_exec(
             program, *own, "about:blank", stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
         )
