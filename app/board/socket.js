@@ -24,7 +24,10 @@ export class Stream {
     this.everHeard = false;
     this.closed = false;
     this.onVisible = () => document.hidden || this.#hurry();
+    this.onLeft = () => this.#rest();
     document.addEventListener("visibilitychange", this.onVisible);
+    window.addEventListener("pagehide", this.onLeft);
+    window.addEventListener("pageshow", this.onVisible);
     window.addEventListener("online", this.onVisible);
   }
 
@@ -56,6 +59,8 @@ export class Stream {
   close() {
     this.closed = true;
     document.removeEventListener("visibilitychange", this.onVisible);
+    window.removeEventListener("pagehide", this.onLeft);
+    window.removeEventListener("pageshow", this.onVisible);
     window.removeEventListener("online", this.onVisible);
     this.#drop();
   }
@@ -77,6 +82,13 @@ export class Stream {
       socket.onopen = socket.onmessage = socket.onclose = null;
       socket.close();
     }
+  }
+
+  /** The page is left. Browsers keep some such pages, with their sockets open, for those who go back to them. */
+  #rest() {
+    if (!this.socket) return;
+    this.#drop();
+    this.waiting = true;
   }
 
   #hurry() {

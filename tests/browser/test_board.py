@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from itertools import pairwise
 
 from playwright.sync_api import Page, WebSocketRoute, expect
@@ -89,6 +90,24 @@ def test_a_lost_line_is_said_and_what_was_missed_comes(page: Page, showing: Serv
     player.play(20)
     page.wait_for_timeout(600)
     down[0] = False
+    drawn(page, player.step)
+    expect(page.locator(".lab-link")).to_have_text("")
+    assert steps_of(page) == list(range(player.step + 1))
+
+
+def test_a_page_that_was_left_is_no_viewer_and_goes_on_where_it_was_when_one_comes_back(
+    page: Page, showing: Server, player: Player
+) -> None:
+    """A browser may keep it, frozen and with its sockets open: what one hears of that are these two events."""
+    show(page, showing, player, 5)
+    watched = int(showing.health()["viewers"])
+    page.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    end = time.monotonic() + 20
+    while int(showing.health()["viewers"]) != watched - 1:
+        assert time.monotonic() < end
+        page.wait_for_timeout(50)
+    player.play(20)
+    page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     drawn(page, player.step)
     expect(page.locator(".lab-link")).to_have_text("")
     assert steps_of(page) == list(range(player.step + 1))
