@@ -24,8 +24,8 @@ settings.load_profile("steady")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Twice as many as there are processors: half of its time a test waits for a page or a process."""
-    return min(8, 2 * (os.cpu_count() or 2))
+    """Half as many again as there are processors: a third of its time a test waits for a page or a process."""
+    return min(6, 3 * (os.cpu_count() or 2) // 2)
 
 
 @pytest.fixture(autouse=True, scope="module")
