@@ -114,6 +114,10 @@ class Viewer:
         if soon and (found := await self.hub.missed(topic, self.place)) is not None:
             self.place, first = found[0], [*found[1]]
         if self._lost(topic):
+            if self.version != topic.version:  # what the run does is said before its figures are drawn
+                self.version = topic.version
+                self.wake.set()
+                return [topic.text]
             begin = await self.hub.beginning(topic)
             self.revision, self.place, self.snapshot_seen, self.sample_seen = begin.revision, begin.place, -1, -1
             first = [begin.reset, begin.history]

@@ -44,6 +44,7 @@ def test_a_store_that_goes_away_is_said_everywhere_and_comes_back_by_itself(tmp_
             async with connect(server.stream) as connection:
                 await connection.send(json.dumps({"watch": run}))
                 assert (await told(connection, "state"))["status"] == "paused"
+                await told(connection, "reset")  # the beginning has been read
                 move(server.database, tmp_path, tmp_path / "away")
                 assert GONE in (await told(connection, "trouble"))["message"]
                 with pytest.raises(urllib.error.HTTPError, match="503"):
